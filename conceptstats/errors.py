@@ -1,0 +1,68 @@
+"""Every error that a user can cause, in one tree.
+
+A message says what went wrong, what was expected against what was found, and where. The hint says
+what to try. The command line prints both on one line each and exits with status 1.
+"""
+
+from __future__ import annotations
+
+
+class ConceptStatsError(Exception):
+    """Base of all errors that conceptstats raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What went wrong: expected against got, and where.
+    hint : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """The message, with the hint behind it."""
+        return f"{self.message} Hint: {self.hint}" if self.hint else self.message
+
+
+class SourceError(ConceptStatsError):
+    """A caption file is missing, damaged, or of no known format."""
+
+
+class CaptionColumnError(SourceError):
+    """The column that holds the captions cannot be told."""
+
+
+class ProfileError(ConceptStatsError):
+    """A text profile is unknown, or the data it needs is not installed."""
+
+
+class IndexFormatError(ConceptStatsError):
+    """A folder is not an index, or an index of another format version, or damaged."""
+
+
+class OutputExistsError(ConceptStatsError):
+    """The output is there already, and overwriting was not asked for."""
+
+
+class OutputError(ConceptStatsError):
+    """The output cannot be written: a full disk, a missing folder, no permission."""
+
+
+class BuildInProgressError(ConceptStatsError):
+    """Another process is building the same index."""
+
+
+class UnknownConceptError(ConceptStatsError):
+    """A concept is outside the vocabulary of the index, so its statistics are unknown."""
+
+
+class TableError(ConceptStatsError):
+    """A table lacks a column, or has one of another type than its schema says."""
+
+
+class ParameterError(ConceptStatsError, ValueError):
+    """A parameter is outside its range."""

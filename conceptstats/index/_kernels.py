@@ -1,0 +1,233 @@
+"""Numba kernels of counting: arrays in, arrays out. They know nothing of files or Arrow.
+
+Pairs are counted one row of the pair table at a time (Gustavson's sparse product of the caption
+matrix with itself, doi:10.1145/355791.355796): for concept a, walk the captions that hold a and add
+one to an accumulator for every larger concept in them. The accumulator of one row stays in cache,
+whatever the size of the corpus, and the work is the number of pair events.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+END = np.int32(-1)  # stands behind the concepts of each caption
+
+
+@njit(nogil=True, cache=True)
+def count_singles(ids, bounds, counted, n_concepts):  # type: ignore[no-untyped-def]
+    """Captions and occurrences of each concept.
+
+    Parameters
+    ----------
+    ids, bounds : (n,) int32, (rows + 1,) int
+        Concepts of each caption, with repeats.
+    counted : (rows,) bool
+        Rows that count.
+    n_concepts : int
+
+    Returns
+    -------
+    n_captions, n_occurrences : (n_concepts,) int32
+        One part has far fewer than 2^31 rows and tokens.
+    """
+    n_captions = np.zeros(n_concepts, np.int32)
+    n_occurrences = np.zeros(n_concepts, np.int32)
+    last = np.full(n_concepts, -1, np.int32)
+    for row in range(bounds.size - 1):
+        if counted[row]:
+            for i in range(bounds[row], bounds[row + 1]):
+                concept = ids[i]
+                n_occurrences[concept] += 1
+                if last[concept] != row:
+                    last[concept] = row
+                    n_captions[concept] += 1
+    return n_captions, n_occurrences
+
+
+@njit(nogil=True, cache=True)
+def add_counts(ids, counts, totals):  # type: ignore[no-untyped-def]
+    """Add ``counts[i]`` to ``totals[ids[i]]`` wherever the id is not -1."""
+    for i in range(ids.size):
+        if ids[i] >= 0:
+            totals[ids[i]] += counts[i]
+
+
+@njit(nogil=True, cache=True)
+def _insertion_sort(values, begin, end):  # type: ignore[no-untyped-def]
+    for i in range(begin + 1, end):
+        value = values[i]
+        j = i - 1
+        while j >= begin and values[j] > value:
+            values[j + 1] = values[j]
+            j -= 1
+        values[j + 1] = value
+
+
+@njit(nogil=True, cache=True)
+def sort_captions(ids, bounds, counted, concept_of, flat, at, events):  # type: ignore[no-untyped-def]
+    """Write each caption as its distinct vocabulary concepts, ascending, with `END` behind.
+
+    Captions with fewer than two concepts hold no pair and are left out.
+
+    Parameters
+    ----------
+    ids, bounds, counted
+        As for `count_singles`.
+    concept_of : (local concepts,) int32
+        Vocabulary id of each local concept, or -1.
+    flat : (room,) int32
+        Written from ``at`` on.
+    events : (n_concepts,) int64
+        Pair events of each concept as the smaller one; added to.
+
+    Returns
+    -------
+    at : int
+        The place behind the last entry.
+    """
+    for row in range(bounds.size - 1):
+        if not counted[row]:
+            continue
+        begin = at
+        for i in range(bounds[row], bounds[row + 1]):
+            concept = concept_of[ids[i]]
+            flat[at] = concept
+            at += concept >= 0
+        if at - begin < 2:
+            at = begin
+            continue
+        if at - begin <= 48:
+            _insertion_sort(flat, begin, at)
+        else:
+            flat[begin:at].sort()
+        kept = begin
+        for i in range(begin + 1, at):
+            if flat[i] != flat[kept]:
+                kept += 1
+                flat[kept] = flat[i]
+        at = begin
+        if kept > begin:
+            at = kept + 1
+            for i in range(begin, kept):
+                events[flat[i]] += kept - i
+            flat[at] = END
+            at += 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):  # type: ignore[no-untyped-def]
+    """List, for each concept, where in ``flat[begin:end]`` the larger concepts of its captions begin.
+
+    Parameters
+    ----------
+    flat : (n,) int32
+        From `sort_captions`.
+    starts : (n_concepts + 1,) int64
+        Receives the bounds of each concept's places in ``postings``.
+    postings : (room,) int32
+        Written from ``at`` on.
+    """
+    starts[:] = 0
+    for i in range(begin, end - 1):
+        if flat[i] >= 0 and flat[i + 1] >= 0:
+            starts[flat[i] + 1] += 1
+    starts[0] = at
+    for concept in range(n_concepts):
+        starts[concept + 1] += starts[concept]
+    cursor = starts.copy()
+    left = 0  # larger concepts in the caption behind the one at hand
+    for i in range(end - 1, begin - 1, -1):
+        concept = flat[i]
+        if concept < 0:
+            left = 0
+        else:
+            if left > 0:
+                cursor[concept + 1] -= 1
+                postings[cursor[concept + 1]] = ((i + 1) << 20) | left
+            left += 1
+
+
+@njit(inline="always")
+def _emit(sums, touched, first, out_b, out_n, n_out):  # type: ignore[no-untyped-def]
+    """Move the sums of one row to the output, ascending, and clear them."""
+    for run in range(first // 16, touched.size):
+        if touched[run]:
+            touched[run] = 0
+            for b in range(16 * run, 16 * run + 16):
+                out_b[n_out] = b
+                out_n[n_out] = sums[b]
+                n_out += sums[b] != 0
+                sums[b] = 0
+    return n_out
+
+
+@njit(nogil=True, cache=True)
+def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, sizes):  # type: ignore[no-untyped-def]
+    """Pair counts of the concepts ``first`` to ``last - 1`` as the smaller of the pair.
+
+    Parameters
+    ----------
+    flat, postings
+        From `sort_captions` and `post_suffixes`.
+    starts : (parts, n_concepts + 1) int64
+    out_b, out_n : (room,) int32, uint32
+        Receive the larger concept and the captions of each pair, by (a, b); room for the events of
+        these rows and one more.
+    sizes : (last - first,) int64
+        Receives the number of pairs of each row.
+
+    Returns
+    -------
+    n_out : int
+    """
+    sums = np.zeros((n_concepts // 16 + 1) * 16, np.uint32)
+    touched = np.zeros(n_concepts // 16 + 1, np.uint8)  # which runs of 16 sums are not all zero
+    n_out = 0
+    for a in range(first, last):
+        before = n_out
+        for part in range(starts.shape[0]):
+            for p in range(starts[part, a], starts[part, a + 1]):
+                begin = postings[p] >> 20
+                for i in range(begin, begin + (postings[p] & 0xFFFFF)):
+                    b = np.uintp(flat[i])
+                    sums[b] += np.uint32(1)
+                    touched[b >> np.uintp(4)] = 1
+        n_out = _emit(sums, touched, a, out_b, out_n, n_out)
+        sizes[a - first] = n_out - before
+    return n_out
+
+
+@njit(nogil=True, cache=True)
+def add_rows(all_b, all_n, starts, first, n_concepts, out_b, out_n, sizes):  # type: ignore[no-untyped-def]
+    """Sum rows of several runs.
+
+    Parameters
+    ----------
+    all_b, all_n : (n,) int32, int64
+        Larger concept and count.
+    starts : (runs, rows + 1) int64
+        Row r of run k is at ``starts[k, r]`` to ``starts[k, r + 1]``.
+    first : int
+        Concept of the first row.
+    out_b, out_n : (n + 1,) int32, int64
+    sizes : (rows,) int64
+
+    Returns
+    -------
+    n_out : int
+    """
+    sums = np.zeros((n_concepts // 16 + 1) * 16, np.int64)
+    touched = np.zeros(n_concepts // 16 + 1, np.uint8)
+    n_out = 0
+    for row in range(starts.shape[1] - 1):
+        before = n_out
+        for run in range(starts.shape[0]):
+            for i in range(starts[run, row], starts[run, row + 1]):
+                b = np.uintp(all_b[i])
+                sums[b] += all_n[i]
+                touched[b >> np.uintp(4)] = 1
+        n_out = _emit(sums, touched, first + row, out_b, out_n, n_out)
+        sizes[row] = n_out - before
+    return n_out

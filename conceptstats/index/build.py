@@ -1,0 +1,154 @@
+"""Build an index from caption files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from conceptstats.index.finish import Job, finish
+from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
+from conceptstats.index.parts import PartQueue, RawPart, make_part, read_record
+from conceptstats.index.staging import check_output, check_resources, publish, unfinished
+from conceptstats.progress import Progress, Silent
+from conceptstats.runs import run_record
+from conceptstats.sources import Source, find_sources
+from conceptstats.sources.batch import OnError
+from conceptstats.text import load_profile
+from conceptstats.text.profile import Profile
+
+DEFAULT_MEMORY = 4 << 30
+
+
+def build_index(
+    places: Sequence[str | Path],
+    output: str | Path,
+    *,
+    profile: str = "words",
+    profile_options: Mapping[str, Any] | None = None,
+    caption_column: str | None = None,
+    id_column: str | None = None,
+    subset: str | Path | None = None,
+    max_concepts: int = MAX_CONCEPTS,
+    min_count: int = 1,
+    dedup: Dedup = "none",
+    workers: int | None = None,
+    memory: int = DEFAULT_MEMORY,
+    on_error: OnError = "stop",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Count the concepts and concept pairs of caption files.
+
+    Parameters
+    ----------
+    places : sequence of str or Path
+        Files, folders, globs, fsspec URLs.
+    output : str or Path
+        Folder of the index.
+    profile : {"words", "paper", "nouns", "concepts"}
+        How captions become concepts; with ``profile_options`` for `load_profile`.
+    caption_column, id_column : str, optional
+        Detected by name when not given. Ids are stored in the index only when the column is given
+        or ``dedup="id"``.
+    subset : path, optional
+        DataComp subset (.npy of 128-bit uids): only these rows count.
+    max_concepts, min_count, dedup
+        `Settings`.
+    workers : int, optional
+        Threads; all cores by default.
+    memory : int
+        Bytes that the tables at work may take.
+    on_error : {"stop", "skip"}
+        What to do with what cannot be read. What is skipped is recorded in the index.
+    overwrite : bool
+        Replace an index that exists.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Path
+        The index.
+
+    Raises
+    ------
+    ConceptStatsError
+        For bad input, with nothing left behind; except that more than a minute of finished work is
+        kept, and the next build with the same arguments goes on with it.
+    """
+    output = Path(output)
+    settings = Settings(max_concepts, min_count, dedup)
+    workers, memory = check_resources(workers, memory)
+    check_output(output, overwrite=overwrite)
+    found = find_sources(
+        [str(place) for place in places],
+        caption_column=caption_column,
+        id_column=id_column,
+        subset=None if subset is None else str(subset),
+    )
+    loaded = load_profile(profile, **(profile_options or {}))
+    with_ids = id_column is not None or dedup == "id"
+    profile_record = {
+        "name": loaded.name,
+        "options": loaded.options,
+        "versions": loaded.versions,
+    }
+    arguments = {**asdict(settings), "with_ids": with_ids, "on_error": on_error}
+    plan = {
+        **arguments,
+        "profile": profile_record,
+        "sources": [asdict(source) for source in found.sources],
+    }
+    inputs = {source.path: source.fingerprint for source in found.sources}
+    run = run_record("index build", {**arguments, "profile": profile}, inputs)
+    with unfinished(output, plan) as folder, ThreadPoolExecutor(workers) as executor:
+        job = Job(folder, settings, memory, workers, executor, progress or Silent())
+        parts = _read_parts(job, found.sources, loaded, with_ids, on_error)
+        finish(job, parts, found.sources, found.ignored, profile_record, run)
+        publish(folder, output, overwrite=overwrite)
+    job.progress.close()
+    return output
+
+
+def _read_parts(
+    job: Job,
+    sources: Sequence[Source],
+    profile: Profile,
+    with_ids: bool,
+    on_error: OnError,
+) -> list[PartRecord]:
+    """Make every part that is not there yet; all of them, by source and number."""
+    queue = PartQueue(list(enumerate(sources)), with_ids, on_error)
+    job.progress.stage("reading", "captions")
+    total = sum(source.size for source in sources)
+    read = [0] * len(sources)
+
+    def make(raw: RawPart) -> PartRecord:
+        name = f"{raw.source:05d}-{raw.number:05d}"
+        if (job.parts / name).exists():
+            return read_record(job.parts / name, raw.source)
+        source = sources[raw.source]
+        return make_part(job.parts, raw, source, profile, job.settings.dedup, on_error)
+
+    def work() -> list[PartRecord]:
+        records = []
+        try:
+            while (raw := queue.next()) is not None:
+                records.append(make(raw))
+                size = sources[raw.source].size
+                read[raw.source] = min(read[raw.source] + raw.batch.captions.nbytes, size)
+                job.progress.advance(len(raw.batch.captions), sum(read) / max(total, 1))
+        except BaseException:
+            queue.stop()
+            raise
+        return records
+
+    futures: list[Future[list[PartRecord]]] = [
+        job.executor.submit(work) for _ in range(job.workers)
+    ]
+    return sorted(
+        (record for future in futures for record in future.result()),
+        key=lambda record: (record.source, record.number),
+    )

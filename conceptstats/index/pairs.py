@@ -1,0 +1,317 @@
+"""Pair counts: segments of parts into sorted runs, runs into the pair table.
+
+A *segment* is as many parts as the memory allows; its pairs are counted exactly and written as a
+*run*, sorted by (a, b). Runs add up: the pair table is their merge. A corpus of one segment skips
+the runs. Within a segment and within the merge, workers take ranges of rows of the pair table.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from conceptstats import tables
+from conceptstats.index import _kernels
+from conceptstats.index.layout import PartRecord
+from conceptstats.index.parts import read_tokens
+from conceptstats.index.vocabulary import read_part_ids
+
+BATCH_PAIRS = 1 << 21  # rows of a record batch of the pair table
+_MAX_SEGMENT_TOKENS = 12_000_000
+_BYTES_PER_TOKEN = 16  # of a segment: id, terminator, posting
+_BLOCK_EVENTS = 1_500_000  # pair events that a worker counts at once
+_MAX_RUNS = 32  # merged at once; more are merged in two steps
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+class Block(NamedTuple):
+    """Pairs of consecutive rows of the pair table: a from ``first`` on."""
+
+    first: int
+    sizes: Int64  # pairs of each row
+    b: Int32
+    n: npt.NDArray[np.integer]
+
+
+class Sink(Protocol):
+    """Takes blocks in the order of their rows."""
+
+    def write(self, block: Block) -> None:
+        """Append a block."""
+
+
+class RunWriter:
+    """Writes a run: sizes of all rows, larger concepts, counts, each as plain binary."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        self._files = {
+            name: (self._partial / name).open("wb", buffering=0) for name in ("sizes", "b", "n")
+        }
+
+    def write(self, block: Block) -> None:
+        """Append a block."""
+        self._files["sizes"].write(block.sizes.astype(np.int64).data)
+        self._files["b"].write(block.b.data)
+        self._files["n"].write(block.n.astype(np.int64, copy=False).data)
+
+    def close(self, *, complete: bool) -> None:
+        """Move the run to its place, or drop it when it is not complete."""
+        for file in self._files.values():
+            file.close()
+        if complete:
+            self._partial.rename(self._folder)
+        else:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+
+class PairWriter:
+    """Writes the pair table in record batches of `BATCH_PAIRS` rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.n_pairs = 0
+        self.n_events = 0
+        self._sink = pa.OSFile(str(path), "wb")
+        self._writer = pa.ipc.new_file(self._sink, tables.PAIRS)
+        self._a = np.empty(BATCH_PAIRS, np.int32)
+        self._b = np.empty(BATCH_PAIRS, np.int32)
+        self._n = np.empty(BATCH_PAIRS, np.int64)
+        self._filled = 0
+
+    def write(self, block: Block) -> None:
+        """Append a block."""
+        rows = np.arange(block.first, block.first + len(block.sizes), dtype=np.int32)
+        a = np.repeat(rows, block.sizes)
+        done = 0
+        while done < len(a):
+            take = min(len(a) - done, BATCH_PAIRS - self._filled)
+            place = slice(self._filled, self._filled + take)
+            self._a[place] = a[done : done + take]
+            self._b[place] = block.b[done : done + take]
+            self._n[place] = block.n[done : done + take]
+            self._filled += take
+            done += take
+            if self._filled == BATCH_PAIRS:
+                self._flush()
+        self.n_pairs += len(a)
+        self.n_events += int(block.n.sum())
+
+    def close(self) -> None:
+        """Write what remains and close the file."""
+        if self._filled or not self.n_pairs:
+            self._flush()
+        self._writer.close()
+        self._sink.close()
+
+    def _flush(self) -> None:
+        columns = [pa.array(x[: self._filled]) for x in (self._a, self._b, self._n)]
+        self._writer.write_batch(pa.record_batch(columns, schema=tables.PAIRS))
+        self._filled = 0
+
+
+def plan_segments(parts: Sequence[PartRecord], memory: int) -> list[list[PartRecord]]:
+    """Consecutive parts that are counted together, within the memory in bytes."""
+    room = max(min(_MAX_SEGMENT_TOKENS, memory // (2 * _BYTES_PER_TOKEN)), 1)
+    segments: list[list[PartRecord]] = []
+    filled = room + 1
+    for part in parts:
+        if filled + part.counts.n_tokens > room:
+            segments.append([])
+            filled = 0
+        segments[-1].append(part)
+        filled += part.counts.n_tokens
+    return segments
+
+
+def count_pairs(
+    folder: Path,
+    parts: Sequence[PartRecord],
+    n_concepts: int,
+    target: Path,
+    work: Path,
+    memory: int,
+    executor: Executor,
+    workers: int,
+    tick: Callable[[int], None],
+) -> tuple[int, int]:
+    """Count all pairs of the vocabulary and write the pair table.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the parts, with their ids.arrow.
+    target : Path
+        The pair table.
+    work : Path
+        Runs are kept there; those that are there already are not counted again.
+    tick : callable
+        Called with the number of captions that a finished segment has.
+
+    Returns
+    -------
+    n_pairs, n_pair_events : int
+    """
+    segments = plan_segments(parts, memory)
+    writer = PairWriter(target)
+    if len(segments) <= 1:
+        for segment in segments:
+            _count_segment(folder, segment, n_concepts, writer, executor, workers)
+            tick(sum(part.counts.n_captions for part in segment))
+    else:
+        runs = []
+        for number, segment in enumerate(segments):
+            run = work / f"run-{number:05d}"
+            runs.append(run)
+            if not run.exists():
+                with _run(run) as run_writer:
+                    _count_segment(folder, segment, n_concepts, run_writer, executor, workers)
+            tick(sum(part.counts.n_captions for part in segment))
+        _merge_runs(_compacted(runs, n_concepts, executor, workers), n_concepts, writer, executor,
+                    workers)  # fmt: skip
+    writer.close()
+    return writer.n_pairs, writer.n_events
+
+
+class _run:  # noqa: N801 - a context manager
+    def __init__(self, folder: Path) -> None:
+        self._writer = RunWriter(folder)
+
+    def __enter__(self) -> RunWriter:
+        return self._writer
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._writer.close(complete=kind is None)
+
+
+def _count_segment(
+    folder: Path,
+    parts: Sequence[PartRecord],
+    n_concepts: int,
+    sink: Sink,
+    executor: Executor,
+    workers: int,
+) -> None:
+    rooms = [part.counts.n_tokens + part.counts.n_rows + 2 for part in parts]
+    places = np.concatenate([[0], np.cumsum(rooms)]).astype(np.int64)
+    flat = np.empty(places[-1], np.int32)
+    postings = np.empty(places[-1], np.int64)
+    starts = np.empty((len(parts), n_concepts + 1), np.int64)
+    events = np.zeros((len(parts), n_concepts), np.int64)
+
+    def prepare(number: int) -> None:
+        part = parts[number]
+        tokens = read_tokens(folder / part.name)
+        begin = places[number]
+        end = _kernels.sort_captions(
+            tokens.ids, tokens.bounds, tokens.counted, read_part_ids(folder, part), flat, begin,
+            events[number],
+        )  # fmt: skip
+        _kernels.post_suffixes(flat, begin, end, n_concepts, starts[number], postings, begin)
+
+    for _ in executor.map(prepare, range(len(parts))):
+        pass
+    totals = events.sum(axis=0)
+    before = np.concatenate([[0], np.cumsum(totals)])
+
+    def count(first: int, last: int) -> Block:
+        room = min(int(before[last] - before[first]), (last - first) * n_concepts) + 1
+        b, n = np.empty(room, np.int32), np.empty(room, np.uint32)
+        sizes = np.empty(last - first, np.int64)
+        n_out = _kernels.count_rows(flat, starts, postings, first, last, n_concepts, b, n, sizes)
+        return Block(first, sizes, b[:n_out], n[:n_out])
+
+    for block in _ordered(executor, count, _ranges(before), workers):
+        sink.write(block)
+
+
+def _ranges(before: Int64) -> Iterator[tuple[int, int]]:
+    """Ranges of rows with about `_BLOCK_EVENTS` events each, from the events before each row."""
+    first, n_rows = 0, len(before) - 1
+    while first < n_rows:
+        last = int(np.searchsorted(before, before[first] + _BLOCK_EVENTS, "right")) - 1
+        last = min(max(last, first + 1), n_rows)
+        yield first, last
+        first = last
+
+
+def _ordered(
+    executor: Executor,
+    work: Callable[[int, int], Block],
+    ranges: Iterable[tuple[int, int]],
+    workers: int,
+) -> Iterator[Block]:
+    """Results in order, with a few more than ``workers`` under way, so that memory is bounded."""
+    under_way: deque[Future[Block]] = deque()
+    for first, last in ranges:
+        under_way.append(executor.submit(work, first, last))
+        if len(under_way) > workers + 1:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def _compacted(
+    runs: list[Path], n_concepts: int, executor: Executor, workers: int
+) -> list[Path]:
+    """Few enough runs to be merged at once: groups of them are merged first."""
+    if len(runs) <= _MAX_RUNS:
+        return runs
+    merged = []
+    for number, begin in enumerate(range(0, len(runs), _MAX_RUNS)):
+        target = runs[0].with_name(f"merged-{number:05d}")
+        if not target.exists():
+            with _run(target) as writer:
+                group = runs[begin : begin + _MAX_RUNS]
+                _merge_runs(group, n_concepts, writer, executor, workers)
+        merged.append(target)
+    return merged
+
+
+def _merge_runs(
+    runs: Sequence[Path], n_concepts: int, sink: Sink, executor: Executor, workers: int
+) -> None:
+    """Add up runs, a range of rows at a time."""
+    sizes = np.stack([np.fromfile(run / "sizes", np.int64) for run in runs])
+    starts = np.zeros((len(runs), n_concepts + 1), np.int64)
+    np.cumsum(sizes, axis=1, out=starts[:, 1:])
+    before = starts.sum(axis=0)
+
+    def merge(first: int, last: int) -> Block:
+        begins = starts[:, first]
+        counts = starts[:, last] - begins
+        room = int(counts.sum())
+        all_b, all_n = np.empty(room, np.int32), np.empty(room, np.int64)
+        places = np.concatenate([[0], np.cumsum(counts)])
+        for run, begin, (low, high) in zip(runs, begins, pairwise(places), strict=True):
+            _read_into(run / "b", int(begin), all_b[low:high])
+            _read_into(run / "n", int(begin), all_n[low:high])
+        local = starts[:, first : last + 1] - begins[:, None] + places[:-1, None]
+        b, n = np.empty(room + 1, np.int32), np.empty(room + 1, np.int64)
+        out_sizes = np.empty(last - first, np.int64)
+        n_out = _kernels.add_rows(all_b, all_n, local, first, n_concepts, b, n, out_sizes)
+        return Block(first, out_sizes, b[:n_out], n[:n_out])
+
+    for block in _ordered(executor, merge, _ranges(before), workers):
+        sink.write(block)
+
+
+def _read_into(path: Path, begin: int, out: npt.NDArray[np.integer]) -> None:
+    with path.open("rb", buffering=0) as file:
+        file.seek(begin * out.itemsize, os.SEEK_SET)
+        if file.readinto(out.data) != out.nbytes:
+            raise EOFError(f"{path} is shorter than its sizes say")

@@ -1,0 +1,154 @@
+"""Caption files among what the user named, each with its format and its caption column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from conceptstats.errors import SourceError
+from conceptstats.sources.arrow_ipc import detect_arrow
+from conceptstats.sources.batch import Source
+from conceptstats.sources.coco import detect_coco
+from conceptstats.sources.columns import Detected, Wanted
+from conceptstats.sources.files import file_name, is_url, size_and_fingerprint, suffix_of
+from conceptstats.sources.json_lines import detect_json_lines
+from conceptstats.sources.lines import detect_text, detect_tsv
+from conceptstats.sources.parquet import detect_parquet
+from conceptstats.sources.places import expand
+from conceptstats.sources.quoted_csv import detect_csv
+from conceptstats.sources.reading import DAMAGE
+from conceptstats.sources.subset import Subset
+from conceptstats.sources.webdataset import detect_tar
+
+_DETECTORS: dict[str, Callable[[str, Wanted], Detected | None]] = {
+    ".parquet": detect_parquet,
+    ".arrow": detect_arrow,
+    ".feather": detect_arrow,
+    ".csv": detect_csv,
+    ".tsv": detect_tsv,
+    ".txt": detect_text,
+    ".token": detect_text,
+    ".json": detect_coco,
+    ".jsonl": detect_json_lines,
+    ".ndjson": detect_json_lines,
+    ".tar": detect_tar,
+}
+_NO_CAPTIONS = ("readme", "license", "licence", "notice", "citation", "changelog", "requirements")
+
+
+class Found(NamedTuple):
+    """What there is to read."""
+
+    sources: tuple[Source, ...]
+    ignored: tuple[str, ...]  # files met in folders and globs that hold no captions
+
+
+def find_sources(
+    places: Sequence[str],
+    *,
+    caption_column: str | None = None,
+    id_column: str | None = None,
+    subset: str | None = None,
+) -> Found:
+    """Caption files behind some paths, folders, globs and URLs; only their heads are read.
+
+    Parameters
+    ----------
+    places : sequence of str
+        Files, folders (with all below them), glob patterns, and fsspec URLs of these.
+    caption_column : str, optional
+        Column of the captions. Without it, the first that is there of caption, text, top_caption,
+        title and prompt, without regard to case.
+    id_column : str, optional
+        Column that identifies a row. Without it, the first that is there of sample_id, uid, key, id
+        and image_id, or none.
+    subset : str, optional
+        A DataComp subset, a sorted ``.npy`` of dtype ``u8,u8``; only captions whose ``uid`` is in
+        it are read. Needs parquet files.
+
+    Returns
+    -------
+    Found
+        The sources in the order of the places, sorted within each, and the files that were ignored.
+
+    Raises
+    ------
+    SourceError
+        A place is nothing or holds no caption file, a file is of no known format, is damaged, or
+        was given twice.
+    CaptionColumnError
+        The caption column of a file cannot be told.
+    """
+    if subset is not None:
+        Subset.open(subset)
+        subset = str(Path(subset).absolute())
+    wanted = Wanted(caption_column, id_column, subset)
+    expansions = [expand(place, _DETECTORS.__contains__) for place in places]
+    files = [file for expansion in expansions for file in expansion.files]
+    if not files:
+        raise SourceError("no caption file was given.", "name a file, a folder, or a glob")
+    _refuse_twice(files)
+    beside_parquet = _tars_beside_parquet(files)
+    sources: list[Source] = []
+    ignored: list[str] = []
+    for place, expansion in zip(places, expansions, strict=True):
+        n_before = len(sources)
+        ignored.extend(expansion.ignored)
+        for file in expansion.files:
+            source = None if file in beside_parquet else _detect(file, wanted, expansion.named)
+            if source is None:
+                ignored.append(file)
+            else:
+                sources.append(source)
+        if len(sources) == n_before and beside_parquet.isdisjoint(expansion.files):
+            raise SourceError(f"{place} holds no caption file.", _known_formats())
+    return Found(tuple(sources), tuple(ignored))
+
+
+def _detect(path: str, wanted: Wanted, named: bool) -> Source | None:
+    """The source in a file; None where it holds no captions, an error if it was named itself."""
+    detect = _DETECTORS.get(suffix_of(path).kind)
+    if detect is None or not (named or _can_hold_captions(path)):
+        detected = None
+    else:
+        try:
+            size, fingerprint = size_and_fingerprint(path)
+            if not size and not is_url(path):
+                raise SourceError(f"{path} is empty.")
+            detected = detect(path, wanted)
+        except DAMAGE as error:
+            raise SourceError(f"{path} cannot be read: {error}.") from error
+    if detected is None:
+        if named:
+            raise SourceError(f"{path} is no caption file of a known format.", _known_formats())
+        return None
+    if wanted.subset is not None and detected.format not in ("parquet", "img2dataset"):
+        raise SourceError(f"{path}: a subset selects rows of parquet files, not of this format.")
+    return Source(path, *detected, size, fingerprint, wanted.subset)
+
+
+def _can_hold_captions(path: str) -> bool:
+    """Whether a file met in a folder can be one of captions, by its name."""
+    name = file_name(path).lower()
+    return not name.startswith((".", "_")) and name.split(".")[0] not in _NO_CAPTIONS
+
+
+def _tars_beside_parquet(files: Sequence[str]) -> set[str]:
+    """Tar files with the table of the same samples beside them, as img2dataset writes them."""
+    parquet = {file.removesuffix(".parquet") for file in files if file.endswith(".parquet")}
+    return {file for file in files if file.removesuffix(".tar") in parquet - {file}}
+
+
+def _refuse_twice(files: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for file in files:
+        real = file if is_url(file) else str(Path(file).resolve())
+        if real in seen:
+            same = "" if seen[real] == file else f" (also as {seen[real]})"
+            raise SourceError(f"{file} was given twice{same}.", "name each file once")
+        seen[real] = file
+
+
+def _known_formats() -> str:
+    return f"known are {', '.join(_DETECTORS)}; text formats also as .gz, .zst, .bz2 or .xz"

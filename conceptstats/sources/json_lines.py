@@ -1,0 +1,154 @@
+"""JSON lines: one object a line, its caption under a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.json as pajson
+
+from conceptstats.errors import CaptionColumnError, SourceError
+from conceptstats.sources import columns
+from conceptstats.sources.batch import Batch
+from conceptstats.sources.blocks import line_blocks
+from conceptstats.sources.columns import Detected, Wanted
+from conceptstats.sources.files import read_head
+from conceptstats.sources.reading import Reading
+from conceptstats.sources.text import is_text, text_problem, to_strings
+
+_BLOCK_BYTES = 8 << 20
+_N_LINES_LOOKED_AT = 100
+
+
+def detect_json_lines(path: str, wanted: Wanted) -> Detected:
+    """Keys of the first objects of a file of JSON lines.
+
+    Raises
+    ------
+    SourceError
+        None of the first lines holds a JSON object.
+    CaptionColumnError
+        The caption key cannot be told, or holds no text.
+    """
+    objects = _first_objects(path)
+    if not objects:
+        raise SourceError(f"{path}: none of its first lines is a JSON object.")
+    names = list(dict.fromkeys(name for each in objects for name in each))
+    caption = columns.caption_column(path, names, wanted.caption_column)
+    kind = _type_of(caption, objects)
+    faults = [text_problem(each.get(caption), kind) for each in objects]
+    if not is_text(kind) or (all(faults) and kind == pa.string()):
+        raise CaptionColumnError(f"{path}: {caption!r} holds no text.", "--caption-column NAME")
+    return Detected("jsonl", caption, columns.id_column(path, names, wanted.id_column))
+
+
+def read_json_lines(reading: Reading) -> Iterator[Batch]:
+    """Batches of a file of JSON lines; a blank line is no row."""
+    source = reading.source
+    names = dict.fromkeys(name for name in (source.caption_column, reading.id_column) if name)
+    objects = _first_objects(source.path)
+    schema = pa.schema([(name, _type_of(name, objects)) for name in names])
+    row = n_lines = 0
+    for block in line_blocks(source.path, _BLOCK_BYTES):
+        table = _parse_block(block, schema)
+        if table is not None:
+            captions = to_strings(table.column(source.caption_column).combine_chunks())
+            ids = None
+            if reading.id_column is not None:
+                ids = table.column(reading.id_column).combine_chunks().cast(pa.string())
+            batch = Batch(captions, ids)
+        else:
+            batch = _parse_lines(block, schema, reading, row, n_lines)
+        row += len(batch.captions)
+        n_lines += block.count(b"\n")
+        yield batch
+
+
+def _first_objects(path: str) -> list[dict[str, Any]]:
+    """Objects in the first lines of a file; lines that hold none are passed over."""
+    lines = read_head(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    parsed = [_parse_line(line).value for line in lines[:_N_LINES_LOOKED_AT] if line.strip()]
+    return [value for value in parsed if value is not None]
+
+
+def _type_of(name: str, objects: Sequence[dict[str, Any]]) -> pa.DataType:
+    """Arrow type for the values of a key, judged by the first one that is not null.
+
+    It need not fit: values of another type are found and read line by line.
+    """
+    match next((each[name] for each in objects if each.get(name) is not None), None):
+        case [str(), *_]:
+            return pa.list_(pa.string())
+        case bool():
+            return pa.string()
+        case int():
+            return pa.int64()
+        case float():
+            return pa.float64()
+        case _:
+            return pa.string()
+
+
+def _parse_block(block: bytes, schema: pa.Schema) -> pa.Table | None:
+    """The columns of a block of lines; None where not every line is one good object."""
+    try:
+        table = pajson.read_json(
+            pa.BufferReader(block),
+            read_options=pajson.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=pajson.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior="ignore"
+            ),
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError):  # the latter for a message with a bad character
+        return None
+    n_lines = block.count(b"\n")
+    if len(table) != n_lines:
+        n_lines = sum(1 for line in block.split(b"\n") if line.strip())
+    return table if len(table) == n_lines else None
+
+
+class _Line(NamedTuple):
+    value: dict[str, Any] | None
+    problem: str | None
+
+
+def _parse_line(line: bytes) -> _Line:
+    """The object of a line, or why there is none."""
+    try:
+        value = json.loads(line.decode())
+    except UnicodeDecodeError:
+        return _Line(None, "not UTF-8")
+    except json.JSONDecodeError as error:
+        return _Line(None, f"invalid JSON: {error.msg} at column {error.colno}")
+    except RecursionError:
+        return _Line(None, "JSON nested too deep")
+    if not isinstance(value, dict):
+        return _Line(None, f"a JSON {type(value).__name__} instead of an object")
+    return _Line(value, None)
+
+
+def _parse_lines(
+    block: bytes, schema: pa.Schema, reading: Reading, first_row: int, lines_before: int
+) -> Batch:
+    """As `_parse_block`, one line at a time, to tell the bad lines from the good."""
+    caption_name = reading.source.caption_column
+    captions: list[str | list[str] | None] = []
+    ids: list[str | None] = []
+    problems = []
+    for number, line in enumerate(block.split(b"\n"), lines_before + 1):
+        if not line.strip():
+            continue
+        value, problem = _parse_line(line)
+        caption = (value or {}).get(caption_name)
+        problem = problem or text_problem(caption, schema.field(caption_name).type)
+        if problem is not None:
+            row = first_row + len(captions)
+            problems.append(reading.bad_row(row, problem, line=number))
+        captions.append(None if problem else caption)
+        identity = (value or {}).get(reading.id_column) if reading.id_column else None
+        ids.append(None if identity is None else str(identity))
+    texts = to_strings(pa.array(captions, schema.field(caption_name).type))
+    id_column = pa.array(ids, pa.string()) if reading.id_column else None
+    return Batch(texts, id_column, problems=tuple(problems))

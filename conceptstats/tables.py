@@ -1,0 +1,155 @@
+"""The tables that everything here passes on: their schemas, and reading and writing them safely.
+
+A table is written beside its place and moved there when it is complete, so that a reader never
+sees half a table; nothing is overwritten unless that was asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+
+from conceptstats.errors import OutputError, OutputExistsError, TableError
+
+VOCABULARY = pa.schema(
+    [
+        ("concept_id", pa.int32()),  # by falling n_captions, then concept
+        ("concept", pa.large_string()),
+        ("n_captions", pa.int64()),  # captions that hold it
+        ("n_occurrences", pa.int64()),
+    ]
+)
+FORMS = pa.schema([("form", pa.large_string()), ("concept_id", pa.int32())])  # sorted by form
+PAIRS = pa.schema(
+    [("a", pa.int32()), ("b", pa.int32()), ("n_captions", pa.int64())]  # a < b; sorted by (a, b)
+)
+PMI = pa.schema(
+    [
+        ("concept_a", pa.string()),
+        ("concept_b", pa.string()),
+        ("n", pa.int64()),
+        ("n_a", pa.int64()),
+        ("n_b", pa.int64()),
+        ("n_ab", pa.int64()),
+        ("pmi", pa.float64()),
+        ("npmi", pa.float64()),
+        ("llr", pa.float64()),
+        ("pmi_low", pa.float64()),
+        ("pmi_high", pa.float64()),
+    ]
+)
+
+# One part of the forward index: consecutive rows of one source. Concepts are numbered within it.
+PART_CAPTIONS = pa.schema([("concepts", pa.list_(pa.int32()))])  # null: the row has no caption
+PART_CONCEPTS = pa.schema([("concept", pa.large_string())])
+PART_FORMS = pa.schema([("form", pa.large_string()), ("concept", pa.int32())])
+PART_IDS = pa.schema([("concept_id", pa.int32())])  # of each local concept; -1 outside vocabulary
+PART_COUNTS = pa.schema([("n_captions", pa.int32()), ("n_occurrences", pa.int32())])
+PART_ROWS = pa.schema([("row", pa.int32())])
+
+
+def check_schema(table: pa.Table, schema: pa.Schema, where: object) -> None:
+    """Raise unless the table has the columns of the schema, with their types, in any order.
+
+    Raises
+    ------
+    TableError
+        Says which column is missing or of another type.
+    """
+    for field in schema:
+        if field.name not in table.schema.names:
+            raise TableError(
+                f"{where}: no column {field.name!r} (columns: {', '.join(table.schema.names)})."
+            )
+        found = table.schema.field(field.name).type
+        if found != field.type:
+            raise TableError(f"{where}: column {field.name!r} is {found}, expected {field.type}.")
+
+
+@contextmanager
+def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a file atomically: yields the place to write to, which is moved to ``path`` at the end.
+
+    Raises
+    ------
+    OutputExistsError
+        When ``path`` exists and overwriting was not asked for.
+    OutputError
+        When it cannot be written; nothing is left behind.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into errors that say what to do.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"the disk is full: {path} could not be written.",
+                "free some space, or write to another disk",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+        if error.errno == errno.EFBIG:
+            raise OutputError(f"{path} is larger than the limit on files here.") from error
+        raise
+
+
+def write_table(
+    path: Path, table: pa.Table, schema: pa.Schema, *, overwrite: bool = False
+) -> None:
+    """Write an Arrow IPC file, atomically, after checking its schema.
+
+    Raises
+    ------
+    TableError, OutputExistsError, OutputError
+    """
+    check_schema(table, schema, path)
+    with writing(path, overwrite=overwrite) as partial:
+        dump_table(partial, table)
+
+
+def dump_table(path: Path, table: pa.Table) -> None:
+    """Write an Arrow IPC file in place; for folders that are moved when they are complete."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_table(path: Path, schema: pa.Schema, *, in_memory: bool = False) -> pa.Table:
+    """Read an Arrow IPC file, memory-mapped unless ``in_memory``, and check its schema.
+
+    Raises
+    ------
+    TableError
+        When the file is missing, damaged, or has other columns.
+    """
+    try:
+        source = pa.OSFile(str(path)) if in_memory else pa.memory_map(str(path))
+        table = pa.ipc.open_file(source).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(f"{path} is missing or damaged: {error}.") from error
+    check_schema(table, schema, path)
+    return table

@@ -1,0 +1,50 @@
+"""Text profiles: how a caption becomes concepts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conceptstats.errors import ProfileError
+
+if TYPE_CHECKING:
+    from conceptstats.text.profile import Profile
+
+PROFILES = ("words", "paper", "nouns", "concepts")
+
+
+def load_profile(name: str, **options: Any) -> Profile:
+    """Make a profile ready to use.
+
+    Parameters
+    ----------
+    name : {"words", "paper", "nouns", "concepts"}
+    **options
+        `nouns`: ``pipeline``. `concepts`: ``concepts`` (a file) or ``phrases``, ``match``,
+        ``split``.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    ProfileError
+        When the profile is unknown, takes no such option, or its data is missing.
+    """
+    if name == "words":
+        from conceptstats.text.words import words_profile as make
+    elif name == "paper":
+        from conceptstats.text.paper import paper_profile as make
+    elif name == "nouns":
+        from conceptstats.text.nouns import noun_profile as make  # type: ignore[assignment]
+    elif name == "concepts":
+        from conceptstats.text.phrases import phrase_profile as make  # type: ignore[assignment]
+    else:
+        raise ProfileError(f"there is no profile {name!r}.", f"profiles are {', '.join(PROFILES)}")
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise ProfileError(f"profile {name!r} does not take these options: {error}.") from error
+
+
+__all__ = ["PROFILES", "load_profile"]

@@ -1,0 +1,450 @@
+"""Numba kernels of the text side: UTF-8 in, token ids out. They know nothing of files or Arrow.
+
+An *interner* gives every distinct token an id. It is four arrays: ``arena`` (the tokens' UTF-8, one
+after another), ``ends`` (token i is ``arena[ends[i]:ends[i + 1]]``), ``slots`` (an open-addressing
+hash table of key, id + 1) and ``size`` (number of tokens). A token of up to eight bytes is its own
+key, so that comparing keys compares tokens; a longer one has a hash for a key, marked by a top byte
+that UTF-8 cannot hold, and is compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from conceptstats.text._unicode import CAPITAL_I_WITH_DOT, CAPITAL_SIGMA
+
+_LONG = np.uint64(0xFF << 56)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIER_2 = np.uint64(0xD6E8FEB86659FD93)
+_U32 = np.uint64(32)
+_U8 = np.uint64(8)
+_SHARE_BITS = np.uint64(0xFFFF)
+_FINAL_SIGMA, _SMALL_SIGMA = 0x3C2, 0x3C3
+_SMALL_I, _COMBINING_DOT = 0x69, 0x307
+
+
+@njit(inline="always")
+def _mix(x):  # type: ignore[no-untyped-def]
+    x = np.uint64(x) * _MULTIPLIER
+    x ^= x >> _U32
+    x *= _MULTIPLIER_2
+    return x ^ (x >> _U32)
+
+
+@njit(inline="always")
+def _pack(arena, start, length):  # type: ignore[no-untyped-def]
+    """Key of the token ``arena[start:start + length]``."""
+    hashed = np.uint64(0)
+    packed = np.uint64(0)
+    for i in range(length):
+        if i > 0 and i & 7 == 0:
+            hashed = _mix(hashed ^ packed)
+            packed = np.uint64(0)
+        packed |= np.uint64(arena[start + i]) << (_U8 * np.uint64(i & 7))
+    if length <= 8:
+        return packed
+    return _mix(hashed ^ packed) | _LONG
+
+
+@njit(nogil=True, cache=True)
+def grow(slots):  # type: ignore[no-untyped-def]
+    """A table of twice the size with the same entries."""
+    bigger = np.zeros(2 * slots.size, np.uint64)
+    mask = np.int64(bigger.size // 2 - 1)
+    for old in range(0, slots.size, 2):
+        if slots[old + 1] != 0:
+            at = np.int64(_mix(slots[old]) >> _U32) & mask
+            while bigger[2 * at + 1] != 0:
+                at = (at + 1) & mask
+            bigger[2 * at] = slots[old]
+            bigger[2 * at + 1] = slots[old + 1]
+    return bigger
+
+
+@njit(inline="always")
+def _find(arena, ends, slots, key, data, start, length):  # type: ignore[no-untyped-def]
+    """Id of the token at ``data[start:start + length]``, or -1 - the slot where it would go."""
+    mask = np.int64(slots.size // 2 - 1)
+    at = np.int64(_mix(key) >> _U32) & mask
+    while slots[2 * at + 1] != 0:
+        if slots[2 * at] == key:
+            found = np.int64(slots[2 * at + 1]) - 1
+            if length <= 8:
+                return found
+            if ends[found + 1] - ends[found] == length:
+                same = True
+                for i in range(length):
+                    if arena[ends[found] + i] != data[start + i]:
+                        same = False
+                        break
+                if same:
+                    return found
+        at = (at + 1) & mask
+    return -1 - at
+
+
+@njit(nogil=True, cache=True)
+def _decode(data, at, end):  # type: ignore[no-untyped-def]
+    """The code point at ``at`` and the place behind it; -1 where the UTF-8 is not valid."""
+    lead = np.int64(data[at])
+    if lead < 0x80:
+        return lead, at + 1
+    if 0xC2 <= lead <= 0xDF:
+        extra, code, lowest = 1, lead & 0x1F, 0x80
+    elif 0xE0 <= lead <= 0xEF:
+        extra, code, lowest = 2, lead & 0x0F, 0x800
+    elif 0xF0 <= lead <= 0xF4:
+        extra, code, lowest = 3, lead & 0x07, 0x10000
+    else:
+        return -1, at + 1
+    if at + extra >= end:
+        return -1, end
+    for i in range(1, extra + 1):
+        byte = np.int64(data[at + i])
+        if byte & 0xC0 != 0x80:
+            return -1, at + i
+        code = (code << 6) | (byte & 0x3F)
+    if code < lowest or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        return -1, at + extra + 1
+    return code, at + extra + 1
+
+
+@njit(nogil=True, cache=True)
+def _encode(code, arena, at):  # type: ignore[no-untyped-def]
+    """Write a code point as UTF-8 at ``arena[at]``; the place behind it."""
+    if code < 0x80:
+        arena[at] = code
+        return at + 1
+    if code < 0x800:
+        arena[at] = 0xC0 | (code >> 6)
+        arena[at + 1] = 0x80 | (code & 0x3F)
+        return at + 2
+    if code < 0x10000:
+        arena[at] = 0xE0 | (code >> 12)
+        arena[at + 1] = 0x80 | ((code >> 6) & 0x3F)
+        arena[at + 2] = 0x80 | (code & 0x3F)
+        return at + 3
+    arena[at] = 0xF0 | (code >> 18)
+    arena[at + 1] = 0x80 | ((code >> 12) & 0x3F)
+    arena[at + 2] = 0x80 | ((code >> 6) & 0x3F)
+    arena[at + 3] = 0x80 | (code & 0x3F)
+    return at + 4
+
+
+@njit(nogil=True, cache=True)
+def _lower_sigma(data, begin, at, end, output, sigma):  # type: ignore[no-untyped-def]
+    """Lower case of the capital sigma at ``data[at]``: final, or not, by Unicode's rule.
+
+    Final: a cased letter before it in the token and none behind it, whatever is passed over.
+    Outside the token stand separators, which end the search.
+    """
+    before = at
+    cased = False
+    while before > begin:
+        before -= 1
+        while before > begin and data[before] & 0xC0 == 0x80:
+            before -= 1
+        code, _ = _decode(data, before, end)
+        if code < 0 or output[code] == 0:
+            break
+        if sigma[code] != 2:
+            cased = sigma[code] == 1
+            break
+    if not cased:
+        return _SMALL_SIGMA
+    behind = at + 2
+    while behind < end:
+        code, behind = _decode(data, behind, end)
+        if code < 0 or output[code] == 0:
+            break
+        if sigma[code] != 2:
+            return _SMALL_SIGMA if sigma[code] == 1 else _FINAL_SIGMA
+    return _FINAL_SIGMA
+
+
+@njit(nogil=True, cache=True)
+def tokenize(  # type: ignore[no-untyped-def]
+    data, offsets, valid, output, numeric, sigma, spaced, keep_all,
+    arena, ends, slots, size, tokens, bounds, row
+):
+    """Tokens of every caption, as ids in order.
+
+    Parameters
+    ----------
+    data, offsets : (bytes,) uint8, (rows + 1,) int
+        UTF-8 of the captions, as Arrow keeps them.
+    valid : (rows,) bool
+        False: the row holds no caption.
+    output, numeric, sigma, spaced
+        `CharacterTables`.
+    keep_all : bool
+        Keep tokens of one character and numeric ones; otherwise they are dropped.
+    arena, ends, slots, size
+        The interner. ``arena`` and ``ends`` have room for every token of ``data``.
+    tokens : (room,) int32
+        Receives the ids.
+    bounds : (rows + 1,) int64
+        Row r has ``tokens[bounds[r]:bounds[r + 1]]``; written from ``row + 1`` on.
+    row : int
+        The row to begin with.
+
+    Returns
+    -------
+    row : int
+        The row to go on with: ``rows`` when done. Before a row that could fill the hash table by
+        more than half the kernel returns; `grow` it and call again.
+    size : int
+        Number of tokens in the interner.
+    invalid : int
+        The row that is not UTF-8 and ended this call (it yields no token), or -1.
+    """
+    rows = offsets.size - 1
+    ascii_output = output[:128].astype(np.uint8)
+    start = ends[size]  # where the token at hand is written
+    n_tokens = bounds[row]
+    while row < rows:
+        begin = at = np.int64(offsets[row])
+        end = np.int64(offsets[row + 1]) if valid[row] else begin
+        if 4 * (size + end - begin) > slots.size:
+            break
+        stop = start
+        n_chars = 0
+        only_numeric = True
+        while at <= end:
+            out = np.int64(0)
+            if at == end:
+                at += 1
+            elif data[at] < 128:
+                out = np.int64(ascii_output[data[at]])
+                at += 1
+                if out != 0:
+                    arena[stop] = out
+                    stop += 1
+                    n_chars += 1
+                    only_numeric &= 48 <= out <= 57
+                    continue
+            else:
+                here = at
+                code, at = _decode(data, at, end)
+                if code < 0:
+                    break
+                out = np.int64(output[code])
+                if out != 0:
+                    only_numeric &= numeric[code]
+                    if code == CAPITAL_SIGMA and not spaced:
+                        out = _lower_sigma(data, begin, here, end, output, sigma)
+                    elif code == CAPITAL_I_WITH_DOT and not spaced:
+                        stop = _encode(_SMALL_I, arena, stop)
+                        out = _COMBINING_DOT
+                        n_chars += 1
+                    stop = _encode(out, arena, stop)
+                    n_chars += 1
+                    continue
+            # A separator or the end: the token before it is complete. In spaced text it may be
+            # empty, a gap, which no phrase can cross.
+            if spaced or (n_chars > 0 and (keep_all or (n_chars > 1 and not only_numeric))):
+                key = _pack(arena, start, stop - start)
+                found = _find(arena, ends, slots, key, arena, start, stop - start)
+                if found < 0:
+                    at_slot = -1 - found
+                    found = size
+                    size += 1
+                    slots[2 * at_slot] = key
+                    slots[2 * at_slot + 1] = np.uint64(size)
+                    ends[size] = stop
+                    start = stop
+                tokens[n_tokens] = found
+                n_tokens += 1
+            stop = start
+            n_chars = 0
+            only_numeric = True
+        if at <= end:  # left early: not UTF-8
+            bounds[row + 1] = bounds[row]
+            return row + 1, size, row
+        row += 1
+        bounds[row] = n_tokens
+    return row, size, -1
+
+
+@njit(nogil=True, cache=True)
+def add_strings(  # type: ignore[no-untyped-def]
+    data, offsets, arena, ends, slots, size, ids, share, n_shares
+):
+    """Ids of whole strings; those not yet known are added.
+
+    Parameters
+    ----------
+    data, offsets : (bytes,) uint8, (n + 1,) int64
+    arena, ends, slots, size
+        The interner; ``arena`` has room for all of ``data`` and ``slots`` for n more.
+    ids : (n,) int32
+        Receives the ids.
+    share, n_shares : int
+        Only the strings whose hash falls to this share; the others get -1.
+
+    Returns
+    -------
+    size : int
+    """
+    for i in range(offsets.size - 1):
+        begin = offsets[i]
+        length = offsets[i + 1] - begin
+        key = _pack(data, begin, length)
+        if n_shares > 1 and np.int64(_mix(key) & _SHARE_BITS) % n_shares != share:
+            ids[i] = -1
+            continue
+        found = _find(arena, ends, slots, key, data, begin, length)
+        if found < 0:
+            at_slot = -1 - found
+            start = ends[size]
+            for j in range(length):
+                arena[start + j] = data[begin + j]
+            found = size
+            size += 1
+            slots[2 * at_slot] = key
+            slots[2 * at_slot + 1] = np.uint64(size)
+            ends[size] = start + length
+        ids[i] = found
+    return size
+
+
+@njit(nogil=True, cache=True)
+def find_strings(data, offsets, arena, ends, slots, ids):  # type: ignore[no-untyped-def]
+    """Ids of whole strings, -1 where unknown. Several threads may look up at once."""
+    for i in range(offsets.size - 1):
+        begin = offsets[i]
+        length = offsets[i + 1] - begin
+        key = _pack(data, begin, length)
+        ids[i] = max(_find(arena, ends, slots, key, data, begin, length), -1)
+
+
+@njit(nogil=True, cache=True)
+def match_phrases(tokens, bounds, n_words, slots, concept_of, every, out, out_bounds):  # type: ignore[no-untyped-def]
+    """Concepts of the phrases in each caption.
+
+    Parameters
+    ----------
+    tokens, bounds : (n,) int32, (rows + 1,) int64
+        Ids of all tokens; those of the phrases' own words are below ``n_words``.
+    slots : (2 * capacity,) int64
+        Open-addressing table of the trie: node * n_words + word, child node. The root is node 0,
+        which is nobody's child.
+    concept_of : (nodes,) int32
+        Concept whose phrase ends at the node, or -1.
+    every : bool
+        Every phrase that occurs, also inside others; otherwise the longest from left to right.
+    out : (room,) int32
+        Receives concepts, by the place where their phrase begins.
+    out_bounds : (rows + 1,) int64
+
+    Returns
+    -------
+    n_needed : int
+        Room that the concepts of all rows take; more than ``out.size`` means: call again with it.
+    """
+    mask = slots.size // 2 - 1
+    n_out = 0
+    for row in range(bounds.size - 1):
+        out_bounds[row] = n_out
+        begin = bounds[row]
+        while begin < bounds[row + 1]:
+            node = 0
+            longest = begin
+            concept = -1
+            at = begin
+            while at < bounds[row + 1] and tokens[at] < n_words:
+                key = np.int64(node) * n_words + tokens[at]
+                slot = np.int64(_mix(np.uint64(key)) >> _U32) & mask
+                while slots[2 * slot + 1] != 0 and slots[2 * slot] != key:
+                    slot = (slot + 1) & mask
+                node = slots[2 * slot + 1]
+                if node == 0:
+                    break
+                at += 1
+                if concept_of[node] >= 0:
+                    concept = concept_of[node]
+                    longest = at
+                    if every:
+                        if n_out < out.size:
+                            out[n_out] = concept
+                        n_out += 1
+            if concept >= 0 and not every:
+                if n_out < out.size:
+                    out[n_out] = concept
+                n_out += 1
+                begin = longest
+            else:
+                begin += 1
+    out_bounds[bounds.size - 1] = n_out
+    return n_out
+
+
+@njit(nogil=True, cache=True)
+def fill_trie(phrases, bounds, concepts, n_words, slots, concept_of):  # type: ignore[no-untyped-def]
+    """Build the table that `match_phrases` walks.
+
+    Parameters
+    ----------
+    phrases, bounds : (n,) int32, (phrases + 1,) int64
+        Word ids of each phrase.
+    concepts : (phrases,) int32
+    slots : (2 * capacity,) int64
+        Zeros; at least four entries for each word of a phrase.
+    concept_of : (words + 1,) int32
+        All -1.
+
+    Returns
+    -------
+    clash : int
+        A phrase that already belongs to another concept, or -1.
+    """
+    mask = slots.size // 2 - 1
+    n_nodes = 1
+    for phrase in range(bounds.size - 1):
+        node = np.int64(0)
+        for i in range(bounds[phrase], bounds[phrase + 1]):
+            key = node * n_words + phrases[i]
+            slot = np.int64(_mix(np.uint64(key)) >> _U32) & mask
+            while slots[2 * slot + 1] != 0 and slots[2 * slot] != key:
+                slot = (slot + 1) & mask
+            if slots[2 * slot + 1] == 0:
+                slots[2 * slot] = key
+                slots[2 * slot + 1] = n_nodes
+                n_nodes += 1
+            node = slots[2 * slot + 1]
+        if concept_of[node] >= 0 and concept_of[node] != concepts[phrase]:
+            return phrase
+        concept_of[node] = concepts[phrase]
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def map_tokens(tokens, bounds, concept_of):  # type: ignore[no-untyped-def]
+    """Replace tokens by concepts, in place, and close the gaps of those that are none.
+
+    Parameters
+    ----------
+    tokens : (n,) int32
+        Overwritten with concepts.
+    bounds : (rows + 1,) int64
+        Overwritten with the new bounds.
+    concept_of : (tokens,) int32
+        Concept of each token, or -1.
+
+    Returns
+    -------
+    n_kept : int
+    """
+    kept = 0
+    begin = bounds[0]
+    for row in range(bounds.size - 1):
+        end = bounds[row + 1]
+        bounds[row] = kept
+        for i in range(begin, end):
+            concept = concept_of[tokens[i]]
+            tokens[kept] = concept
+            kept += concept >= 0
+        begin = end
+    bounds[bounds.size - 1] = kept
+    return kept

@@ -1,0 +1,106 @@
+"""Profile `words`, the default: noun lemmas from spaCy's rule tables, installed by pip alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from typing import Any
+
+from conceptstats.errors import ProfileError
+from conceptstats.text.forms import FormProfile
+
+# Function words of English. Words that say what a picture shows (numbers, sides, colours, sizes)
+# are concepts and stay; so do all nouns, verbs of content and adjectives.
+STOP_WORDS = frozenset(
+    """
+    a an the this that these those some any each every either neither no none all both another such
+    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his
+    himself she her hers herself it its itself they them their theirs themselves one's who whom
+    whose which what whatever whoever whichever someone somebody something anyone anybody anything
+    everyone everybody everything nobody nothing
+    of at by for with without about against into onto through during to from in on off over upon
+    as than per via within among amongst toward towards until till since despite except
+    and or but nor so yet if because while although though unless whereas whether
+    am is are was were be been being have has had having do does did doing done will would shall
+    should can could may might must ought
+    not don doesn didn isn aren wasn weren hasn haven hadn won wouldn shan shouldn couldn mightn
+    mustn needn ain ll re ve
+    there here then when where why how again also just only even very too quite rather almost
+    already still ever never always often once more most much many less least few own same other
+    others etc
+    """.split()
+)
+_SHORTEST_LEMMA = 3  # characters that a suffix rule leaves at the least: "gas" is not a "ga"
+_NOT_PLURAL = ("ss", "us", "is")
+
+
+def _read(table: str) -> dict[str, Any]:
+    """One of the package's English lemma tables, its nouns."""
+    data = files("spacy_lookups_data") / "data" / f"en_lemma_{table}.json.gz"
+    nouns = json.loads(gzip.decompress(data.read_bytes()))["noun"]
+    return nouns  # type: ignore[no-any-return]
+
+
+@cache
+def _tables() -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, str], ...]]:
+    """Known nouns, the lemma of each exception, and suffix rules from the longest suffix on."""
+    nouns = frozenset(_read("index"))
+    exceptions = {}
+    for form, lemmas in _read("exc").items():
+        lemmas = [lemma for lemma in lemmas if "_" not in lemma]
+        lemmas = [lemma for lemma in lemmas if lemma in nouns] or lemmas
+        if lemmas:
+            exceptions[form] = min(lemmas, key=lambda lemma: (len(lemma), lemma))
+    rules = sorted(((old, new) for old, new in _read("rules")), key=lambda rule: -len(rule[0]))
+    return nouns, exceptions, tuple(rules)
+
+
+def noun_lemma(form: str) -> str:
+    """Noun lemma of a lower-case form.
+
+    In this order: the exception listed for the form (of several lemmas, those that are known
+    nouns; of these the shortest, then the first by alphabet: "leaves" is "leaf"); the first suffix
+    rule, from the longest suffix on, that leaves a known noun of three characters or more; the form
+    itself. The bare plural "s" is not taken off "ss", "us" and "is".
+
+    >>> [noun_lemma(form) for form in ("dogs", "leaves", "glass", "women", "buses", "frisbee")]
+    ['dog', 'leaf', 'glass', 'woman', 'bus', 'frisbee']
+    """
+    nouns, exceptions, rules = _tables()
+    if form in exceptions:
+        return exceptions[form]
+    for old, new in rules:
+        if form.endswith(old) and not (old == "s" and form.endswith(_NOT_PLURAL)):
+            lemma = form[: -len(old)] + new
+            if len(lemma) >= _SHORTEST_LEMMA and lemma in nouns:
+                return lemma
+    return form
+
+
+def words_profile() -> FormProfile:
+    """Profile `words`.
+
+    Raises
+    ------
+    ProfileError
+        When the package spacy-lookups-data is missing.
+    """
+    try:
+        _, exceptions, _ = _tables()
+        lookups = version("spacy-lookups-data")
+    except (ModuleNotFoundError, FileNotFoundError, PackageNotFoundError) as error:
+        raise ProfileError(
+            f"profile 'words' needs the noun tables of spacy-lookups-data ({error}).",
+            "pip install spacy-lookups-data",
+        ) from error
+    return FormProfile(
+        name="words",
+        versions={"spacy-lookups-data": lookups},
+        stop_words=STOP_WORDS,
+        exceptions=frozenset(exceptions),
+        lemmatize=noun_lemma,
+        filters_lemmas=True,
+    )
