@@ -181,8 +181,8 @@ def test_an_empty_subset_selects_nothing(tmp_path: Path) -> None:
 def test_blank_lines_are_captions_in_plain_text_only(tmp_path: Path) -> None:
     """A blank line is an empty caption in plain text, and nothing in tables and JSON lines."""
     (tmp_path / "x.txt").write_bytes(b"\na\n\nb\n\n")
-    (tmp_path / "x.tsv").write_bytes(b"caption\turl\n\na\tu\n\nb\tu\n\n")
-    (tmp_path / "x.csv").write_bytes(b"caption,url\n\na,u\n\nb,u\n\n")
+    (tmp_path / "x.tsv").write_bytes(b"\ncaption\turl\n\na\tu\n\nb\tu\n\n")
+    (tmp_path / "x.csv").write_bytes(b"\ncaption,url\n\na,u\n\nb,u\n\n")
     (tmp_path / "x.jsonl").write_bytes(b'\n{"text": "a"}\n  \n{"text": "b"}\n\n')
     assert captions_of(one_source(tmp_path / "x.txt")) == ["", "a", "", "b", ""]
     for name in ("x.tsv", "x.csv", "x.jsonl"):

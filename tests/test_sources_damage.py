@@ -45,7 +45,7 @@ BAD_ROWS: dict[str, tuple[str, bytes, str, str]] = {
     ),
     "csv, not UTF-8": ("x.csv", b"text,u\na,u\n\xff,u\nc,u\n", "row 1", "not UTF-8"),
     "csv, few fields": ("x.csv", b"text,u\na,u\n\nb\nc,u\n", "row 1", "expected 2 fields, got 1"),
-    "csv, many fields": ("x.csv", b'text,u\n"a\n",u\nb,u,u\nc,u\n', "row 1", "got 3"),
+    "csv, many fields": ("x.csv", b'text,u\na,"u\nu"\nb,u,u\nc,u\n', "row 1", "got 3"),
     "jsonl, not JSON": (
         "x.jsonl",
         b'{"text":"a"}\n\n{"text\n{"text":"c"}',
@@ -149,14 +149,14 @@ def test_truncated_compression_gives_the_rows_before_it(
     """Whole rows before the end of the data are read; what is behind is left out, and said."""
     row = {"x.jsonl": '{{"text": "{}"}}', "x.csv": "{},u", "x.tsv": "{}\tu"}.get(name, "{}")
     header = {"x.csv": "text,u\n", "x.tsv": "text\tu\n"}.get(name, "")
-    expected = [f"{n} {hash((n, name)):x}" for n in range(200_000)]
+    expected = [f"{n} {n * 2_654_435_761 % 2**32:x}" for n in range(120_000)]
     content = header + "".join(row.format(text) + "\n" for text in expected)
     packed = compress(content.encode(), codec)
     source = write_bytes(tmp_path / (name + codec), packed[: len(packed) * 3 // 4])
     with pytest.raises(SourceError, match=rf"{name}{codec} cannot be read from row \d+"):
         captions_of(source)
     captions = captions_of(source, on_error="skip")
-    assert 50_000 < len(captions) < 200_000
+    assert 10_000 < len(captions) < 120_000
     assert captions == expected[: len(captions)]
     (problem,) = problems_of(source)
     assert problem.row == len(captions)
@@ -196,15 +196,15 @@ def test_a_truncated_arrow_stream_ends_with_a_problem(tmp_path: Path) -> None:
     assert [problem.row for problem in problems_of(source)] == [4]
 
 
-@pytest.mark.parametrize("n_cut", [10_240 - 3 * 512, 10_240 - 3 * 512 + 400])
-def test_a_truncated_tar_ends_with_a_problem(n_cut: int, tmp_path: Path) -> None:
-    """Also where it is cut between two members, which looks like a whole tar."""
+@pytest.mark.parametrize(("n_bytes", "n_whole"), [(7 * 1024 + 512, 7), (7 * 1024, 6)])
+def test_a_truncated_tar_ends_with_a_problem(n_bytes: int, n_whole: int, tmp_path: Path) -> None:
+    """Cut in a member, or between two: then the last sample may lack members, and is left out."""
     members = {f"{n}.txt": str(n).encode() for n in range(8)}
     content = write_tar(tmp_path / "x.tar", members).read_bytes()
-    source = write_bytes(tmp_path / "x.tar", content[: 8 * 1024 - 512])
-    assert captions_of(source, on_error="skip") == list("0123456")
-    assert problems_of(source)[0].row == 7
-    with pytest.raises(SourceError, match=r"x\.tar cannot be read from row 7"):
+    source = write_bytes(tmp_path / "x.tar", content[:n_bytes])
+    assert captions_of(source, on_error="skip") == list("01234567")[:n_whole]
+    assert problems_of(source)[0].row == n_whole
+    with pytest.raises(SourceError, match=rf"x\.tar cannot be read from row {n_whole}"):
         captions_of(source)
 
 

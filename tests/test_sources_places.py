@@ -159,10 +159,11 @@ def test_places_without_captions_are_errors(tmp_path: Path) -> None:
     assert "holds no caption file" in refused(tmp_path / "other" / "*")
     assert "matches no file" in refused(tmp_path / "*.parquet")
     assert "no caption file was given" in refused()
+    assert "empty name" in refused("")
 
 
 def test_a_named_file_must_be_a_caption_file(tmp_path: Path) -> None:
-    """What would be ignored in a folder is an error when it is named; the known kinds are listed."""
+    """What would be ignored in a folder is an error when named; the known kinds are listed."""
     (tmp_path / "x.jpg").write_text("x")
     (tmp_path / "x.json").write_text('{"images": []}')
     write_tar(tmp_path / "x.tar", {"0.jpg": b""})
@@ -261,6 +262,20 @@ def test_a_tsv_without_header_and_without_urls_needs_a_column(tmp_path: Path) ->
     source = one_source(tmp_path / "x.tsv", caption_column="column 2", id_column="column 1")
     assert captions_of(source) == ["a dog", "a cat"]
     assert read_rows(source, [1]) == {1: ("a cat", "2")}
+
+
+@pytest.mark.parametrize("name", ["captions.csv", "captions.txt"])
+def test_image_tables_with_quoted_captions_are_csv(name: str, tmp_path: Path) -> None:
+    """The layout of Flickr8k on Kaggle: quoted where there are commas, under any extension."""
+    (tmp_path / name).write_text('image,caption\n1.jpg,a dog\n1.jpg,"a dog, red"\n')
+    assert one_source(tmp_path / name).format == "csv"
+    assert captions_of(one_source(tmp_path / name)) == ["a dog", "a dog, red"]
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    """Two lines of an object each are JSON lines, also in a .json file."""
+    (tmp_path / "x.json").write_text('{"text": "a"}\n{"text": "b"}\n')
+    assert captions_of(one_source(tmp_path / "x.json")) == ["a", "b"]
 
 
 def test_a_wrong_id_column_is_an_error(tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from conceptstats.sources.files import ByteStream, open_stream
-from conceptstats.sources.reading import DAMAGE, DamagedFileError
+from conceptstats.sources.files import open_stream, read_up_to
+from conceptstats.sources.reading import DamagedFileError
 
 LONGEST_LINE = 1 << 30
-_CHUNK_BYTES = 1 << 18
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NEWLINE = ord("\n")
 
@@ -69,18 +68,3 @@ def split_lines(block: bytes) -> pa.BinaryArray:
     text = characters[~is_newline]
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
     return pa.Array.from_buffers(pa.binary(), len(ends), buffers)
-
-
-def read_up_to(stream: ByteStream, nbytes: int) -> tuple[bytes, Exception | None]:
-    """About nbytes bytes, and the damage that came after them if they are fewer for it.
-
-    They are read in smaller pieces, since a read that fails gives nothing of what is before the
-    damage.
-    """
-    pieces: list[bytes] = []
-    try:
-        while len(pieces) * _CHUNK_BYTES < nbytes and (piece := stream.read(_CHUNK_BYTES)):
-            pieces.append(piece)
-    except DAMAGE as error:
-        return b"".join(pieces), error
-    return b"".join(pieces), None

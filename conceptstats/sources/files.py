@@ -14,10 +14,11 @@ import pyarrow as pa
 import xxhash
 
 from conceptstats.errors import SourceError
+from conceptstats.sources.reading import DAMAGE
 
 MEBIBYTE = 1 << 20
 
-_SMALLEST_READ = 1 << 16
+_PIECE_BYTES = 1 << 14
 
 _CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 _DRIVERS = {
@@ -88,7 +89,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
         package = _DRIVERS.get(protocol)
         hint = f"pip install {package}" if package else str(error)
         raise SourceError(f"{url}: no driver for {protocol}:// is installed.", hint) from error
-    except ValueError as error:
+    except (ValueError, TypeError, OSError) as error:
         raise SourceError(f"{url}: {error}.") from error
     return filesystem, path
 
@@ -132,18 +133,33 @@ def read_head(path: str, nbytes: int = MEBIBYTE) -> bytes:
     """
     head = b""
     with open_stream(path) as stream:
-        try:
-            while len(head) < nbytes or b"\n" not in head:
-                chunk = stream.read(max(nbytes - len(head), _SMALLEST_READ))
-                if not chunk:
-                    break
-                head += chunk
-        except (OSError, EOFError, lzma.LZMAError):
-            if not head:
-                raise
+        while len(head) < nbytes or b"\n" not in head:
+            chunk, damage = read_up_to(stream, nbytes)
+            head += chunk
+            if damage is not None and not head:
+                raise damage
+            if damage is not None or not chunk:
+                break
     if not head:
         raise SourceError(f"{path} is empty.")
     return head if len(head) < nbytes else head[: head.rfind(b"\n") + 1] or head
+
+
+def read_up_to(stream: ByteStream, nbytes: int) -> tuple[bytes, Exception | None]:
+    """The next nbytes bytes, or fewer at the end, and the damage that came after them if any.
+
+    They are read in smaller pieces, since a read that fails gives nothing of what is before the
+    damage.
+    """
+    pieces: list[bytes] = []
+    n_left = nbytes
+    try:
+        while n_left and (piece := stream.read(min(_PIECE_BYTES, n_left))):
+            pieces.append(piece)
+            n_left -= len(piece)
+    except DAMAGE as error:
+        return b"".join(pieces), error
+    return b"".join(pieces), None
 
 
 def size_and_fingerprint(path: str) -> tuple[int, str]:

@@ -12,14 +12,19 @@ from conceptstats.sources.batch import Source
 from conceptstats.sources.coco import detect_coco
 from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import file_name, is_url, size_and_fingerprint, suffix_of
-from conceptstats.sources.json_lines import detect_json_lines
-from conceptstats.sources.lines import detect_text, detect_tsv
+from conceptstats.sources.json_lines import detect_json_lines, is_json_lines
 from conceptstats.sources.parquet import detect_parquet
 from conceptstats.sources.places import expand
-from conceptstats.sources.quoted_csv import detect_csv
 from conceptstats.sources.reading import DAMAGE
 from conceptstats.sources.subset import Subset
+from conceptstats.sources.text_layouts import detect_csv, detect_text, detect_tsv
 from conceptstats.sources.webdataset import detect_tar
+
+
+def _detect_json(path: str, wanted: Wanted) -> Detected | None:
+    """A .json file is of COCO, or in truth of JSON lines, or holds no captions."""
+    return (detect_json_lines if is_json_lines(path) else detect_coco)(path, wanted)
+
 
 _DETECTORS: dict[str, Callable[[str, Wanted], Detected | None]] = {
     ".parquet": detect_parquet,
@@ -29,7 +34,7 @@ _DETECTORS: dict[str, Callable[[str, Wanted], Detected | None]] = {
     ".tsv": detect_tsv,
     ".txt": detect_text,
     ".token": detect_text,
-    ".json": detect_coco,
+    ".json": _detect_json,
     ".jsonl": detect_json_lines,
     ".ndjson": detect_json_lines,
     ".tar": detect_tar,

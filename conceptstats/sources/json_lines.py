@@ -44,6 +44,12 @@ def detect_json_lines(path: str, wanted: Wanted) -> Detected:
     return Detected("jsonl", caption, columns.id_column(path, names, wanted.id_column))
 
 
+def is_json_lines(path: str) -> bool:
+    """Whether the first two lines of a file are a JSON object each."""
+    lines = [line for line in read_head(path).split(b"\n") if line.strip()]
+    return len(lines) > 1 and all(_parse_line(line).value is not None for line in lines[:2])
+
+
 def read_json_lines(reading: Reading) -> Iterator[Batch]:
     """Batches of a file of JSON lines; a blank line is no row."""
     source = reading.source
@@ -101,6 +107,7 @@ def _parse_block(block: bytes, schema: pa.Schema) -> pa.Table | None:
                 explicit_schema=schema, unexpected_field_behavior="ignore"
             ),
         )
+        table.validate(full=True)  # the parser lets through what is not UTF-8
     except (pa.ArrowInvalid, UnicodeDecodeError):  # the latter for a message with a bad character
         return None
     n_lines = block.count(b"\n")

@@ -71,8 +71,9 @@ def read_parquet(reading: Reading, row_groups: Sequence[int] | None = None) -> I
         if row_groups is None:
             row_groups = range(file.num_row_groups)
         batch_size = _batch_size(file, source.caption_column)
-        for batch in file.iter_batches(batch_size, row_groups=row_groups, columns=names):
-            yield _to_batch(batch, reading, subset)
+        for group in row_groups:  # one at a time, so that damage to one leaves those before it
+            for batch in file.iter_batches(batch_size, row_groups=[group], columns=names):
+                yield _to_batch(batch, reading, subset)
 
 
 def row_group_starts(path: str) -> list[int]:

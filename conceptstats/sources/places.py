@@ -40,6 +40,8 @@ def expand(place: str, is_caption_kind: Callable[[str], bool]) -> Expansion:
     SourceError
         There is nothing: no such file, an empty folder, a glob without match.
     """
+    if not place:
+        raise SourceError("an empty name is no file.", "check the variable it comes from")
     if is_url(place):
         return _expand_url(place, is_caption_kind(suffix_of(place).kind))
     path = Path(place)

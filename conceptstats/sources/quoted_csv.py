@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,38 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from conceptstats.errors import SourceError
-from conceptstats.sources import columns
 from conceptstats.sources.batch import Batch
-from conceptstats.sources.blocks import read_up_to
-from conceptstats.sources.columns import Detected, Wanted
-from conceptstats.sources.files import ByteStream, open_stream, read_head
-from conceptstats.sources.lines import detect_lines, head_lines, is_flickr30k
+from conceptstats.sources.files import ByteStream, open_stream, read_up_to
 from conceptstats.sources.reading import DamagedFileError, Reading
 from conceptstats.sources.text import check_utf8, null_where
 
 _FIRST_BLOCK = 8 << 20
 _LARGEST_BLOCK = 128 << 20
-
-
-def detect_csv(path: str, wanted: Wanted) -> Detected:
-    """Format and columns of a CSV file, from its header.
-
-    Raises
-    ------
-    CaptionColumnError
-        The caption column cannot be told.
-    """
-    lines = head_lines(path)
-    if is_flickr30k(lines):
-        return detect_lines("flickr30k", path, lines, wanted)
-    head = read_head(path).decode("utf-8-sig", errors="replace")
-    try:
-        names = next((row for row in csv.reader(io.StringIO(head)) if row), [])
-    except csv.Error as error:
-        raise SourceError(f"{path} has no CSV header: {error}.") from error
-    caption = columns.caption_column(path, names, wanted.caption_column)
-    return Detected("csv", caption, columns.id_column(path, names, wanted.id_column))
 
 
 class _BadRow(NamedTuple):
@@ -145,7 +118,7 @@ def _parse(stream: _CountingStream, reading: Reading, block_bytes: int) -> Itera
         first += len(rows.values)
         yield rows
     if bad:
-        yield _with_bad_rows(first, table.schema.empty_table().to_batches()[0], bad)
+        yield _with_bad_rows(first, pa.RecordBatch.from_pylist([], table.schema), bad)
 
 
 def _with_bad_rows(first: int, values: pa.RecordBatch, bad: list[_BadRow]) -> _Rows:

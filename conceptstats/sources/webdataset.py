@@ -36,9 +36,13 @@ class _Sample(NamedTuple):
 def detect_tar(path: str, wanted: Wanted) -> Detected | None:
     """Where the captions are, from the first samples; None where these hold no text."""
     names: list[str] = []
-    for sample in islice(_samples(path), _N_SAMPLES_LOOKED_AT):
-        names += [_TEXT_MEMBER] if _TEXT_MEMBER in sample.members else []
-        names += _metadata(sample)[0]
+    try:
+        for sample in islice(_samples(path), _N_SAMPLES_LOOKED_AT):
+            names += [_TEXT_MEMBER] if _TEXT_MEMBER in sample.members else []
+            names += _metadata(sample)[0]
+    except DAMAGE:
+        if not names:
+            raise
     names = list(dict.fromkeys(names))
     if not names:
         return None

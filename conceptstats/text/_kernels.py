@@ -12,19 +12,27 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from conceptstats.text._words64 import load64, store64, trailing_zeros
 from conceptstats.text._unicode import CAPITAL_I_WITH_DOT, CAPITAL_SIGMA
 
 _LONG = np.uint64(0xFF << 56)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_2 = np.uint64(0xD6E8FEB86659FD93)
 _U32 = np.uint64(32)
-_U8 = np.uint64(8)
+_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+_EACH = 0x0101010101010101  # a byte's value in each of eight bytes
+_TOP = np.uint64(0x80 * _EACH)
+_LOW = np.uint64(0x7F * _EACH)
+_CASE, _TO_CASE = np.uint64(0x20 * _EACH), np.uint64(2)  # 0x80 >> 2 is 0x20
+# Added to a byte below 0x80, each carries into its top bit from that character on.
+_FROM_A, _BEYOND_Z = np.uint64((0x80 - 0x61) * _EACH), np.uint64((0x80 - 0x7B) * _EACH)
+_FROM_0, _BEYOND_9 = np.uint64((0x80 - 0x30) * _EACH), np.uint64((0x80 - 0x3A) * _EACH)
 _SHARE_BITS = np.uint64(0xFFFF)
 _FINAL_SIGMA, _SMALL_SIGMA = 0x3C2, 0x3C3
 _SMALL_I, _COMBINING_DOT = 0x69, 0x307
 
 
-@njit(inline="always")
+@njit(nogil=True, cache=True)
 def _mix(x):  # type: ignore[no-untyped-def]
     x = np.uint64(x) * _MULTIPLIER
     x ^= x >> _U32
@@ -32,19 +40,37 @@ def _mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> _U32)
 
 
-@njit(inline="always")
-def _pack(arena, start, length):  # type: ignore[no-untyped-def]
-    """Key of the token ``arena[start:start + length]``."""
-    hashed = np.uint64(0)
-    packed = np.uint64(0)
+@njit(nogil=True, cache=True)
+def _load(data, at, length):  # type: ignore[no-untyped-def]
+    """The bytes ``data[at:at + length]`` as one number; length 0 to 8."""
+    if at + 8 <= data.size and length > 0:
+        return load64(data, at) & (_ONES >> np.uint64(64 - 8 * length))
+    word = np.uint64(0)
     for i in range(length):
-        if i > 0 and i & 7 == 0:
-            hashed = _mix(hashed ^ packed)
-            packed = np.uint64(0)
-        packed |= np.uint64(arena[start + i]) << (_U8 * np.uint64(i & 7))
+        word |= np.uint64(data[at + i]) << np.uint64(8 * i)
+    return word
+
+
+@njit(nogil=True, cache=True)
+def _key(data, start, length):  # type: ignore[no-untyped-def]
+    """Key of the token ``data[start:start + length]``."""
     if length <= 8:
-        return packed
-    return _mix(hashed ^ packed) | _LONG
+        return _load(data, start, length)
+    hashed = np.uint64(0)
+    for i in range(0, length, 8):
+        hashed = _mix(hashed ^ _load(data, start + i, min(length - i, 8)))
+    return hashed | _LONG
+
+
+@njit(nogil=True, cache=True)
+def _ascii_letters(word):  # type: ignore[no-untyped-def]
+    """Which of eight bytes are ASCII letters, and which are neither letter nor digit: top bits."""
+    low = (word | _CASE) & _LOW
+    letters = (low + _FROM_A) & ~(low + _BEYOND_Z)
+    low = word & _LOW
+    digits = (low + _FROM_0) & ~(low + _BEYOND_9)
+    letters &= ~word & _TOP
+    return letters, ~((digits & ~word) | letters) & _TOP
 
 
 @njit(nogil=True, cache=True)
@@ -62,7 +88,18 @@ def grow(slots):  # type: ignore[no-untyped-def]
     return bigger
 
 
-@njit(inline="always")
+@njit(nogil=True, cache=True)
+def _same(arena, begin, end, start, length):  # type: ignore[no-untyped-def]
+    """Whether two tokens of the arena are equal."""
+    if end - begin != length:
+        return False
+    for i in range(length):
+        if arena[begin + i] != arena[start + i]:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
 def _find(arena, ends, slots, key, data, start, length):  # type: ignore[no-untyped-def]
     """Id of the token at ``data[start:start + length]``, or -1 - the slot where it would go."""
     mask = np.int64(slots.size // 2 - 1)
@@ -164,6 +201,45 @@ def _lower_sigma(data, begin, at, end, output, sigma):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
+def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, start):  # type: ignore[no-untyped-def]
+    """The next token, of any script.
+
+    Returns
+    -------
+    at : int
+        Behind the token and its separator.
+    length : int
+        Its bytes at ``arena[start:]``; 0 for a gap, or at the end; -1 where the text is not UTF-8.
+    is_word : bool
+        It has two characters or more, not all of them numeric.
+    """
+    stop = start
+    n_chars = 0
+    only_numeric = True
+    while at < end:
+        here = at
+        code, at = _decode(data, at, end)
+        if code < 0:
+            return at, -1, False
+        out = np.int64(output[code])
+        if out == 0:
+            if n_chars > 0 or spaced:
+                return at, stop - start, n_chars > 1 and not only_numeric
+            continue
+        only_numeric &= numeric[code]
+        if not spaced:
+            if code == CAPITAL_SIGMA:
+                out = _lower_sigma(data, begin, here, end, output, sigma)
+            elif code == CAPITAL_I_WITH_DOT:
+                stop = _encode(_SMALL_I, arena, stop)
+                out = _COMBINING_DOT
+                n_chars += 1
+        stop = _encode(out, arena, stop)
+        n_chars += 1
+    return at + 1, stop - start, n_chars > 1 and not only_numeric
+
+
+@njit(nogil=True, cache=True)
 def tokenize(  # type: ignore[no-untyped-def]
     data, offsets, valid, output, numeric, sigma, spaced, keep_all,
     arena, ends, slots, size, tokens, bounds, row
@@ -200,66 +276,91 @@ def tokenize(  # type: ignore[no-untyped-def]
         The row that is not UTF-8 and ended this call (it yields no token), or -1.
     """
     rows = offsets.size - 1
-    ascii_output = output[:128].astype(np.uint8)
-    start = ends[size]  # where the token at hand is written
     n_tokens = bounds[row]
+    mask = slots.size // 2 - 1
     while row < rows:
-        begin = at = np.int64(offsets[row])
-        end = np.int64(offsets[row + 1]) if valid[row] else begin
-        if 4 * (size + end - begin) > slots.size:
+        at = np.int64(offsets[row])
+        end = np.int64(offsets[row + 1]) if valid[row] else at
+        if 4 * (size + end - at) > slots.size:
             break
-        stop = start
-        n_chars = 0
-        only_numeric = True
-        while at <= end:
-            out = np.int64(0)
-            if at == end:
-                at += 1
-            elif data[at] < 128:
-                out = np.int64(ascii_output[data[at]])
-                at += 1
-                if out != 0:
-                    arena[stop] = out
-                    stop += 1
-                    n_chars += 1
-                    only_numeric &= 48 <= out <= 57
-                    continue
-            else:
-                here = at
-                code, at = _decode(data, at, end)
-                if code < 0:
+        begin = at
+        is_utf8 = True
+        while at < end or (spaced and at == end):
+            start = ends[size]  # where the token at hand is written
+            length = -1
+            is_word = False
+            key = np.uint64(0)
+            if not spaced and at + 8 <= data.size:
+                # Eight bytes at once, as long as they are ASCII. This is the usual case.
+                word = load64(data, at)
+                letters, others = _ascii_letters(word)
+                ahead = min(trailing_zeros(others) >> 3, end - at)
+                if ahead == 0:
+                    if data[at] < 128:
+                        at += 1
+                        continue
+                elif ahead < 8:
+                    if at + ahead == end or data[at + ahead] < 128:
+                        length = ahead
+                        cut = _ONES >> np.uint64(64 - 8 * length)
+                        key = (word | letters >> _TO_CASE) & cut
+                        store64(arena, start, key)
+                        is_word = length > 1 and letters & cut != 0
+                        at += length + 1
+                else:
+                    here = at
+                    any_letter = np.uint64(0)
+                    hashed = np.uint64(0)
+                    while ahead == 8 and here + 16 <= data.size:
+                        word |= letters >> _TO_CASE
+                        store64(arena, start + (here - at), word)
+                        any_letter |= letters
+                        hashed = _mix(hashed ^ word)
+                        key = word
+                        here += 8
+                        word = load64(data, here)
+                        letters, others = _ascii_letters(word)
+                        ahead = min(trailing_zeros(others) >> 3, end - here)
+                    if ahead < 8 and (here + ahead == end or data[here + ahead] < 128):
+                        length = here + ahead - at
+                        if ahead > 0:
+                            cut = _ONES >> np.uint64(64 - 8 * ahead)
+                            word = (word | letters >> _TO_CASE) & cut
+                            store64(arena, start + (here - at), word)
+                            any_letter |= letters & cut
+                            hashed = _mix(hashed ^ word)
+                        if length > 8:
+                            key = hashed | _LONG
+                        is_word = any_letter != 0
+                        at += length + 1
+            if length < 0:
+                at, length, is_word = _any_token(
+                    data, begin, at, end, output, numeric, sigma, spaced, arena, start
+                )
+                if length < 0:
+                    is_utf8 = False
                     break
-                out = np.int64(output[code])
-                if out != 0:
-                    only_numeric &= numeric[code]
-                    if code == CAPITAL_SIGMA and not spaced:
-                        out = _lower_sigma(data, begin, here, end, output, sigma)
-                    elif code == CAPITAL_I_WITH_DOT and not spaced:
-                        stop = _encode(_SMALL_I, arena, stop)
-                        out = _COMBINING_DOT
-                        n_chars += 1
-                    stop = _encode(out, arena, stop)
-                    n_chars += 1
-                    continue
-            # A separator or the end: the token before it is complete. In spaced text it may be
-            # empty, a gap, which no phrase can cross.
-            if spaced or (n_chars > 0 and (keep_all or (n_chars > 1 and not only_numeric))):
-                key = _pack(arena, start, stop - start)
-                found = _find(arena, ends, slots, key, arena, start, stop - start)
-                if found < 0:
-                    at_slot = -1 - found
-                    found = size
-                    size += 1
-                    slots[2 * at_slot] = key
-                    slots[2 * at_slot + 1] = np.uint64(size)
-                    ends[size] = stop
-                    start = stop
-                tokens[n_tokens] = found
-                n_tokens += 1
-            stop = start
-            n_chars = 0
-            only_numeric = True
-        if at <= end:  # left early: not UTF-8
+                key = _key(arena, start, length)
+            if not (is_word or spaced or (keep_all and length > 0)):
+                continue
+            slot = np.int64(_mix(key) >> _U32) & mask
+            found = np.int64(-1)
+            while slots[2 * slot + 1] != 0:
+                if slots[2 * slot] == key:
+                    found = np.int64(slots[2 * slot + 1]) - 1
+                    if length <= 8 or _same(arena, ends[found], ends[found + 1], start, length):
+                        break
+                    found = -1
+                slot = (slot + 1) & mask
+            if found < 0:
+                found = size
+                size += 1
+                slots[2 * slot] = key
+                slots[2 * slot + 1] = np.uint64(size)
+                ends[size] = start + length
+            tokens[n_tokens] = found
+            n_tokens += 1
+        if not is_utf8:
             bounds[row + 1] = bounds[row]
             return row + 1, size, row
         row += 1
@@ -290,7 +391,7 @@ def add_strings(  # type: ignore[no-untyped-def]
     for i in range(offsets.size - 1):
         begin = offsets[i]
         length = offsets[i + 1] - begin
-        key = _pack(data, begin, length)
+        key = _key(data, begin, length)
         if n_shares > 1 and np.int64(_mix(key) & _SHARE_BITS) % n_shares != share:
             ids[i] = -1
             continue
@@ -315,7 +416,7 @@ def find_strings(data, offsets, arena, ends, slots, ids):  # type: ignore[no-unt
     for i in range(offsets.size - 1):
         begin = offsets[i]
         length = offsets[i + 1] - begin
-        key = _pack(data, begin, length)
+        key = _key(data, begin, length)
         ids[i] = max(_find(arena, ends, slots, key, data, begin, length), -1)
 
 

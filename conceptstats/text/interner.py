@@ -107,7 +107,7 @@ class Interner:
         # A token takes a byte and a separator behind it; lower case is at most half as long again.
         # A spaced text can have one token a byte: the gaps.
         room = (n_bytes if tables.spaced else n_bytes // 2) + rows + 1
-        self._reserve(n_bytes + n_bytes // 2 + 8, room)
+        self._reserve(n_bytes + n_bytes // 2 + 16, room)
         tokens = np.empty(room, np.int32)
         bounds = np.zeros(rows + 1, np.int64)
         invalid: list[int] = []
@@ -139,7 +139,7 @@ class Interner:
         (n,) int32
         """
         data, offsets, _ = string_buffers(strings)
-        self._reserve(int(offsets[-1] - offsets[0]), len(strings))
+        self._reserve(int(offsets[-1] - offsets[0]) + 16, len(strings))
         while 4 * (self.size + len(strings)) > self._slots.size:
             self._slots = _kernels.grow(self._slots)
         ids = np.empty(len(strings), np.int32)
@@ -158,7 +158,7 @@ class Interner:
     def _reserve(self, n_bytes: int, n_tokens: int, *, own: bool = False) -> None:
         used = int(self._ends[self.size])
         if own or used + n_bytes > self._arena.size:
-            arena = np.empty(used + n_bytes + used // 2, np.uint8)
+            arena = np.empty(used + n_bytes + used // 2 + 16, np.uint8)
             arena[:used] = self._arena[:used]
             self._arena = arena
         if own or self.size + n_tokens + 2 > self._ends.size:
