@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -145,10 +145,8 @@ def _read_parts(
             raise
         return records
 
-    futures: list[Future[list[PartRecord]]] = [
-        job.executor.submit(work) for _ in range(job.workers)
-    ]
-    return sorted(
-        (record for future in futures for record in future.result()),
-        key=lambda record: (record.source, record.number),
-    )
+    # One more than there are cores: while one waits for a source to be read, the others count.
+    with ThreadPoolExecutor(job.workers + 1) as readers:
+        futures = [readers.submit(work) for _ in range(job.workers + 1)]
+        records = [record for future in futures for record in future.result()]
+    return sorted(records, key=lambda record: (record.source, record.number))

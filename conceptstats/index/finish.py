@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import pyarrow as pa
 
 from conceptstats import tables
 from conceptstats.index.duplicates import mark_duplicates
@@ -18,15 +20,12 @@ from conceptstats.index.vocabulary import (
     count_part,
     merge_forms,
     merge_vocabulary,
-    plan_shares,
     vocabulary_lookup,
     write_part_ids,
 )
 from conceptstats.progress import Progress
 from conceptstats.runs import dump_json
 from conceptstats.sources import Source
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def finish(
     """
     if job.settings.dedup != "none":
         parts = _leave_out_duplicates(job, parts)
-    vocabulary, n_distinct = _make_vocabulary(job, parts)
+    vocabulary = _make_vocabulary(job, parts)
     job.progress.stage("counting pairs", "captions")
     n_captions = sum(part.counts.n_captions for part in parts)
     done = 0
@@ -92,7 +91,6 @@ def finish(
     totals = asdict(sum((part.counts for part in parts), PartCounts()))
     totals |= {
         "n_concepts": vocabulary.num_rows,
-        "n_distinct_concepts": n_distinct,
         "n_pairs": n_pairs,
         "n_pair_events": n_events,
     }
@@ -122,21 +120,20 @@ def _leave_out_duplicates(job: Job, parts: Sequence[PartRecord]) -> list[PartRec
     ]
 
 
-def _make_vocabulary(job: Job, parts: Sequence[PartRecord]) -> tuple[Any, int]:
+def _make_vocabulary(job: Job, parts: Sequence[PartRecord]) -> pa.Table:
     """Write vocabulary.arrow, forms.arrow, and the ids of every part."""
     job.progress.stage("counting concepts", "parts")
     counts = job.work / "counts"
     counts.mkdir(exist_ok=True)
     _run(job, lambda part: count_part(job.parts, part, counts), parts)
-    shares = plan_shares(job.parts, parts, job.memory, job.workers)
-    vocabulary, n_distinct = merge_vocabulary(
-        job.parts, parts, counts, job.settings, shares, job.executor
+    vocabulary = merge_vocabulary(
+        job.parts, parts, counts, job.settings, job.executor, job.workers
     )
     tables.dump_table(job.folder / "vocabulary.arrow", vocabulary)
     lookup = vocabulary_lookup(vocabulary)
     _run(job, lambda part: write_part_ids(job.parts, part, lookup), parts)
     tables.dump_table(job.folder / "forms.arrow", merge_forms(job.parts, parts, vocabulary))
-    return vocabulary, n_distinct
+    return vocabulary
 
 
 def _run(job: Job, work: Callable[[PartRecord], None], parts: Iterable[PartRecord]) -> None:

@@ -1,13 +1,19 @@
-"""The vocabulary: counts of every part, merged exactly, cut once over the whole corpus."""
+"""The vocabulary: counts of every part, merged exactly, cut once over the whole corpus.
+
+Most concepts of web captions are rare and cannot be among the most frequent ones, so they are never
+merged. The cut is the three-phase threshold algorithm of Cao & Wang (TPUT, PODC 2004): the heads of
+the parts give a lower bound t of the last count that gets in; what gets in must reach t / parts in
+some part; the exact counts of these candidates are added up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,43 +23,29 @@ from conceptstats.index.layout import PartRecord, Settings
 from conceptstats.index.parts import read_tokens
 from conceptstats.text.interner import Interner
 
-_BYTES_PER_CONCEPT = 64  # of memory while counts are merged, measured
 _FORMS_AT_ONCE = 64  # parts
-
-
-class Shares(NamedTuple):
-    """In how many shares the concepts are merged, so that what is at work fits in memory."""
-
-    count: int
-    at_once: int
+Counts = npt.NDArray[np.int64]
 
 
 def count_part(folder: Path, part: PartRecord, counts: Path) -> None:
     """Count the concepts of one part and write them as `tables.PART_COUNTS`."""
     tokens = read_tokens(folder / part.name)
-    n_concepts = _n_concepts(folder, part)
     n_captions, n_occurrences = _kernels.count_singles(
-        tokens.ids, tokens.bounds, tokens.counted, n_concepts
+        tokens.ids, tokens.bounds, tokens.counted, len(_read_concepts(folder, part))
     )
     counted = pa.table({"n_captions": n_captions, "n_occurrences": n_occurrences})
     tables.dump_table(counts / f"{part.name}.arrow", counted)
 
 
-def _n_concepts(folder: Path, part: PartRecord) -> int:
-    concepts = tables.read_table(folder / part.name / "concepts.arrow", tables.PART_CONCEPTS)
-    return int(concepts.num_rows)
+def _read_concepts(folder: Path, part: PartRecord) -> pa.Array:
+    table = tables.read_table(folder / part.name / "concepts.arrow", tables.PART_CONCEPTS)
+    return _one_array(table.column("concept"))
 
 
-def plan_shares(folder: Path, parts: Sequence[PartRecord], memory: int, workers: int) -> Shares:
-    """Shares such that those at work at once stay within the memory, in bytes.
-
-    The concepts of all parts, counted with repeats between parts, bound the size of the merged
-    table from above.
-    """
-    n_concepts = sum(_n_concepts(folder, part) for part in parts)
-    needed = -(-n_concepts * _BYTES_PER_CONCEPT // max(memory // workers, 1))
-    count = -(-max(needed, workers) // workers) * workers
-    return Shares(min(count, 1 << 15), workers)
+def _read_counts(counts: Path, part: PartRecord, column: str) -> npt.NDArray[np.int32]:
+    table = tables.read_table(counts / f"{part.name}.arrow", tables.PART_COUNTS)
+    array: npt.NDArray[np.int32] = table.column(column).to_numpy()
+    return array
 
 
 def merge_vocabulary(
@@ -61,76 +53,80 @@ def merge_vocabulary(
     parts: Sequence[PartRecord],
     counts: Path,
     settings: Settings,
-    shares: Shares,
     executor: Executor,
-) -> tuple[pa.Table, int]:
-    """The vocabulary of the whole corpus.
+    workers: int,
+) -> pa.Table:
+    """The vocabulary of the whole corpus, as `tables.VOCABULARY`.
 
-    Returns
-    -------
-    vocabulary : pa.Table
-        `tables.VOCABULARY`: the ``max_concepts`` concepts with most captions, ties by the code
-        points of the concept, without those in fewer than ``min_count`` captions.
-    n_distinct : int
-        Concepts of the corpus before the cut.
+    The ``max_concepts`` concepts with most captions, ties by the code points of the concept, without
+    those in fewer than ``min_count`` captions.
     """
+    candidates = _candidates(folder, parts, counts, settings)
 
-    def merge(share: int) -> tuple[pa.Table, int]:
-        return _merge_share(folder, parts, counts, settings, share, shares.count)
+    def add_up(share: Sequence[PartRecord]) -> tuple[Counts, Counts]:
+        totals = np.zeros(candidates.size, np.int64), np.zeros(candidates.size, np.int64)
+        for part in share:
+            ids = candidates.find(_read_concepts(folder, part))
+            for total, column in zip(totals, ("n_captions", "n_occurrences"), strict=True):
+                _kernels.add_counts(ids, _read_counts(counts, part, column), total)
+        return totals
 
-    merged = list(executor.map(merge, range(shares.count)))
-    n_distinct = sum(n for _, n in merged)
-    table = _cut(pa.concat_tables([table for table, _ in merged]), settings.max_concepts)
+    sums = list(executor.map(add_up, [parts[k::workers] for k in range(workers)]))
+    n_captions, n_occurrences = (np.sum([pair[k] for pair in sums], axis=0) for k in (0, 1))
+    rows = np.flatnonzero(n_captions >= settings.min_count)
+    rows = rows[n_captions[rows] >= _nth_largest(n_captions[rows], settings.max_concepts)]
+    table = pa.table(
+        {
+            "concept": candidates.strings().take(pa.array(rows)),
+            "n_captions": n_captions[rows],
+            "n_occurrences": n_occurrences[rows],
+        }
+    )
+    order = [("n_captions", "descending"), ("concept", "ascending")]
+    table = table.sort_by(order).slice(0, settings.max_concepts).combine_chunks()
     ids = pa.array(np.arange(table.num_rows, dtype=np.int32))
-    return table.add_column(0, "concept_id", ids).cast(tables.VOCABULARY), n_distinct
+    return table.add_column(0, "concept_id", ids).cast(tables.VOCABULARY)
 
 
-def _merge_share(
+def _candidates(
+    folder: Path, parts: Sequence[PartRecord], counts: Path, settings: Settings
+) -> Interner:
+    """All concepts that can be in the vocabulary, and few others."""
+    candidates = Interner()
+    totals = np.zeros(1 << 16, np.int64)
+    for ids, head in _add_concepts(candidates, folder, parts, counts, settings.max_concepts, None):
+        if candidates.size > totals.size:
+            totals = np.concatenate([totals, np.zeros(2 * candidates.size, np.int64)])
+        _kernels.add_counts(ids, head, totals)
+    threshold = max(_nth_largest(totals, settings.max_concepts), settings.min_count)
+    least = -(-threshold // max(len(parts), 1))
+    for _ in _add_concepts(candidates, folder, parts, counts, None, least):
+        pass
+    return candidates
+
+
+def _add_concepts(
+    candidates: Interner,
     folder: Path,
     parts: Sequence[PartRecord],
     counts: Path,
-    settings: Settings,
-    share: int,
-    n_shares: int,
-) -> tuple[pa.Table, int]:
-    """Summed counts of the concepts of one share, those that may be in the vocabulary."""
-    interner = Interner()
-    n_captions = np.zeros(1 << 16, np.int64)
-    n_occurrences = np.zeros(1 << 16, np.int64)
+    head: int | None,
+    least: int | None,
+) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+    """Add, from each part, the ``head`` most frequent concepts or those in ``least`` captions.
+
+    Yields their ids and counts.
+    """
     for part in parts:
-        concepts = tables.read_table(folder / part.name / "concepts.arrow", tables.PART_CONCEPTS)
-        counted = tables.read_table(counts / f"{part.name}.arrow", tables.PART_COUNTS)
-        ids = interner.add(_one_array(concepts.column("concept")), share, n_shares)
-        if interner.size > n_captions.size:
-            n_captions = _resized(n_captions, 2 * interner.size)
-            n_occurrences = _resized(n_occurrences, 2 * interner.size)
-        _kernels.add_counts(ids, counted.column("n_captions").to_numpy(), n_captions)
-        _kernels.add_counts(ids, counted.column("n_occurrences").to_numpy(), n_occurrences)
-    n_captions = n_captions[: interner.size]
-    kept = n_captions >= max(settings.min_count, 1)
-    if kept.sum() > settings.max_concepts:
-        threshold = np.partition(n_captions, -settings.max_concepts)[-settings.max_concepts]
-        kept &= n_captions >= threshold
-    rows = pa.array(np.flatnonzero(kept))
-    table = pa.table(
-        {
-            "concept": interner.strings().take(rows),
-            "n_captions": pa.array(n_captions).take(rows),
-            "n_occurrences": pa.array(n_occurrences[: interner.size]).take(rows),
-        }
-    )
-    return table, int((n_captions > 0).sum())
+        n_captions = _read_counts(counts, part, "n_captions")
+        bound = max(_nth_largest(n_captions, head) if head else 1, least or 1)
+        rows = np.flatnonzero(n_captions >= bound)
+        yield candidates.add(_read_concepts(folder, part).take(pa.array(rows))), n_captions[rows]
 
 
-def _cut(table: pa.Table, max_concepts: int) -> pa.Table:
-    order = [("n_captions", "descending"), ("concept", "ascending")]
-    return table.sort_by(order).slice(0, max_concepts).combine_chunks()
-
-
-def _resized(counts: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
-    bigger = np.zeros(size, counts.dtype)
-    bigger[: counts.size] = counts
-    return bigger
+def _nth_largest(counts: npt.NDArray[np.integer], n: int) -> int:
+    """The n-th largest count; 0 when there are fewer."""
+    return int(np.partition(counts, -n)[-n]) if n <= counts.size else 0
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -146,24 +142,18 @@ def vocabulary_lookup(vocabulary: pa.Table) -> Interner:
 
 def write_part_ids(folder: Path, part: PartRecord, lookup: Interner) -> None:
     """Write the vocabulary id of each local concept of a part as `tables.PART_IDS`."""
-    concepts = tables.read_table(folder / part.name / "concepts.arrow", tables.PART_CONCEPTS)
-    ids = lookup.find(_one_array(concepts.column("concept")))
+    ids = lookup.find(_read_concepts(folder, part))
     tables.dump_table(folder / part.name / "ids.arrow", pa.table({"concept_id": ids}))
 
 
-def read_part_ids(folder: Path, part: PartRecord) -> np.ndarray:  # type: ignore[type-arg]
+def read_part_ids(folder: Path, part: PartRecord) -> npt.NDArray[np.int32]:
     """Vocabulary id of each local concept of a part, -1 for those outside."""
     table = tables.read_table(folder / part.name / "ids.arrow", tables.PART_IDS)
-    ids: np.ndarray = table.column("concept_id").to_numpy()  # type: ignore[type-arg]
+    ids: npt.NDArray[np.int32] = table.column("concept_id").to_numpy()
     return ids
 
 
-def merge_forms(
-    folder: Path,
-    parts: Sequence[PartRecord],
-    vocabulary: pa.Table,
-    tick: Callable[[], None] = lambda: None,
-) -> pa.Table:
+def merge_forms(folder: Path, parts: Sequence[PartRecord], vocabulary: pa.Table) -> pa.Table:
     """Surface forms of the vocabulary, sorted, as `tables.FORMS`.
 
     Every concept's own name is a form of it. Where a context-dependent profile gives one form
@@ -182,7 +172,6 @@ def merge_forms(
         )
         if number % _FORMS_AT_ONCE == _FORMS_AT_ONCE - 1:
             collected = [_distinct_forms(collected)]
-        tick()
     others = _distinct_forms(collected) if collected else names.slice(0, 0)
     own = pc.is_in(others.column("form"), value_set=names.column("form"))
     table = pa.concat_tables([names, others.filter(pc.invert(own))])

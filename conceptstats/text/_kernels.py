@@ -27,7 +27,6 @@ _CASE, _TO_CASE = np.uint64(0x20 * _EACH), np.uint64(2)  # 0x80 >> 2 is 0x20
 # Added to a byte below 0x80, each carries into its top bit from that character on.
 _FROM_A, _BEYOND_Z = np.uint64((0x80 - 0x61) * _EACH), np.uint64((0x80 - 0x7B) * _EACH)
 _FROM_0, _BEYOND_9 = np.uint64((0x80 - 0x30) * _EACH), np.uint64((0x80 - 0x3A) * _EACH)
-_SHARE_BITS = np.uint64(0xFFFF)
 _FINAL_SIGMA, _SMALL_SIGMA = 0x3C2, 0x3C3
 _SMALL_I, _COMBINING_DOT = 0x69, 0x307
 
@@ -370,7 +369,7 @@ def tokenize(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def add_strings(  # type: ignore[no-untyped-def]
-    data, offsets, arena, ends, slots, size, ids, share, n_shares
+    data, offsets, arena, ends, slots, size, ids
 ):
     """Ids of whole strings; those not yet known are added.
 
@@ -381,8 +380,6 @@ def add_strings(  # type: ignore[no-untyped-def]
         The interner; ``arena`` has room for all of ``data`` and ``slots`` for n more.
     ids : (n,) int32
         Receives the ids.
-    share, n_shares : int
-        Only the strings whose hash falls to this share; the others get -1.
 
     Returns
     -------
@@ -392,9 +389,6 @@ def add_strings(  # type: ignore[no-untyped-def]
         begin = offsets[i]
         length = offsets[i + 1] - begin
         key = _key(data, begin, length)
-        if n_shares > 1 and np.int64(_mix(key) & _SHARE_BITS) % n_shares != share:
-            ids[i] = -1
-            continue
         found = _find(arena, ends, slots, key, data, begin, length)
         if found < 0:
             at_slot = -1 - found

@@ -22,6 +22,7 @@ from conceptstats.text._unicode import word_tables
 from conceptstats.text.interner import Ids, Interner
 from conceptstats.text.profile import Extracted
 
+_BYTES_PER_FORM = 64  # of text for each new form, about, in 100,000 web captions
 # A form that WordNet's noun rules can change ends so, or is listed as an exception.
 _INFLECTED_ENDINGS = ("s", "men")
 
@@ -67,7 +68,7 @@ class FormProfile:
 
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every caption."""
-        interner = Interner()
+        interner = Interner(room=captions.nbytes // _BYTES_PER_FORM)
         tokens = interner.tokenize(captions, word_tables(), keep_all=False)
         forms = interner.strings()
         concept_of, changed = self._map_forms(forms, interner)

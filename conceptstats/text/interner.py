@@ -66,10 +66,11 @@ class Interner:
 
     __slots__ = ("_arena", "_ends", "_slots", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
+        """Make an empty interner; with ``room`` tokens to come it need not grow on the way."""
         self._arena = np.zeros(1024, np.uint8)
         self._ends = np.zeros(128, np.int64)
-        self._slots = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._slots = np.zeros(max(_FIRST_SLOTS, 4 << max(room - 1, 0).bit_length()), np.uint64)
         self.size = 0
 
     def copy(self) -> Interner:
@@ -123,16 +124,13 @@ class Interner:
                 self._slots = _kernels.grow(self._slots)
         return Tokens(tokens[: bounds[-1]], bounds, tuple(invalid))
 
-    def add(self, strings: pa.Array, share: int = 0, n_shares: int = 1) -> Ids:
+    def add(self, strings: pa.Array) -> Ids:
         """Ids of whole strings; unknown ones are added.
 
         Parameters
         ----------
         strings : pa.Array
             Without nulls.
-        share, n_shares : int
-            Only strings whose hash falls to this share; the others get -1. The shares are disjoint
-            and cover everything.
 
         Returns
         -------
@@ -144,7 +142,7 @@ class Interner:
             self._slots = _kernels.grow(self._slots)
         ids = np.empty(len(strings), np.int32)
         self.size = _kernels.add_strings(
-            data, offsets, self._arena, self._ends, self._slots, self.size, ids, share, n_shares
+            data, offsets, self._arena, self._ends, self._slots, self.size, ids
         )
         return ids
 
