@@ -118,9 +118,7 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def write_table(
-    path: Path, table: pa.Table, schema: pa.Schema, *, overwrite: bool = False
-) -> None:
+def write_table(path: Path, table: pa.Table, schema: pa.Schema, *, overwrite: bool = False) -> None:
     """Write an Arrow IPC file, atomically, after checking its schema.
 
     Raises

@@ -1,5 +1,36 @@
 """Build, resume, merge, verify and read a caption index."""
 
-from conceptstats.index.build import build_index
+from __future__ import annotations
 
-__all__ = ["build_index"]
+from typing import TYPE_CHECKING, Any
+
+from conceptstats.index.caption_index import CaptionIndex, PairStatistics
+from conceptstats.index.forward import Found
+from conceptstats.index.verify import Verified, verify_index
+
+if TYPE_CHECKING:
+    from conceptstats.index.build import build_index
+    from conceptstats.index.merge import merge_indexes
+
+__all__ = [
+    "CaptionIndex",
+    "Found",
+    "PairStatistics",
+    "Verified",
+    "build_index",
+    "merge_indexes",
+    "verify_index",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what builds only when it is asked for: questions to an index need no compiler."""
+    if name == "build_index":
+        from conceptstats.index.build import build_index
+
+        return build_index
+    if name == "merge_indexes":
+        from conceptstats.index.merge import merge_indexes
+
+        return merge_indexes
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

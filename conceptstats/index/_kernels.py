@@ -15,7 +15,7 @@ END = np.int32(-1)  # stands behind the concepts of each caption
 
 
 @njit(nogil=True, cache=True)
-def count_singles(ids, bounds, counted, n_concepts):  # type: ignore[no-untyped-def]
+def count_singles(ids, bounds, counted, n_concepts):
     """Captions and occurrences of each concept.
 
     Parameters
@@ -46,7 +46,7 @@ def count_singles(ids, bounds, counted, n_concepts):  # type: ignore[no-untyped-
 
 
 @njit(nogil=True, cache=True)
-def add_counts(ids, counts, totals):  # type: ignore[no-untyped-def]
+def add_counts(ids, counts, totals):
     """Add ``counts[i]`` to ``totals[ids[i]]`` wherever the id is not -1."""
     for i in range(ids.size):
         if ids[i] >= 0:
@@ -54,7 +54,7 @@ def add_counts(ids, counts, totals):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _insertion_sort(values, begin, end):  # type: ignore[no-untyped-def]
+def _insertion_sort(values, begin, end):
     for i in range(begin + 1, end):
         value = values[i]
         j = i - 1
@@ -65,7 +65,7 @@ def _insertion_sort(values, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def sort_captions(ids, bounds, counted, concept_of, flat, at, events):  # type: ignore[no-untyped-def]
+def sort_captions(ids, bounds, counted, concept_of, flat, at, events):
     """Write each caption as its distinct vocabulary concepts, ascending, with `END` behind.
 
     Captions with fewer than two concepts hold no pair and are left out.
@@ -117,8 +117,8 @@ def sort_captions(ids, bounds, counted, concept_of, flat, at, events):  # type: 
 
 
 @njit(nogil=True, cache=True)
-def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):  # type: ignore[no-untyped-def]
-    """List, for each concept, where in ``flat[begin:end]`` the larger concepts of its captions begin.
+def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):
+    """List, for each concept, where in ``flat`` the larger concepts of its captions begin.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):  # type: 
 
 
 @njit(inline="always")
-def _emit(sums, touched, first, out_b, out_n, n_out):  # type: ignore[no-untyped-def]
+def _emit(sums, touched, first, out_b, out_n, n_out):
     """Move the sums of one row to the output, ascending, and clear them."""
     for run in range(first // 16, touched.size):
         if touched[run]:
@@ -164,7 +164,7 @@ def _emit(sums, touched, first, out_b, out_n, n_out):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True)
-def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, sizes):  # type: ignore[no-untyped-def]
+def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, sizes):
     """Pair counts of the concepts ``first`` to ``last - 1`` as the smaller of the pair.
 
     Parameters
@@ -200,7 +200,7 @@ def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, si
 
 
 @njit(nogil=True, cache=True)
-def add_rows(all_b, all_n, starts, first, n_concepts, out_b, out_n, sizes):  # type: ignore[no-untyped-def]
+def add_rows(all_b, all_n, starts, first, n_concepts, out_b, out_n, sizes):
     """Sum rows of several runs.
 
     Parameters

@@ -10,16 +10,21 @@ from typing import Any
 
 from conceptstats.index.finish import Job, finish
 from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
-from conceptstats.index.parts import PartQueue, RawPart, make_part, read_record
-from conceptstats.index.staging import check_output, check_resources, publish, unfinished
+from conceptstats.index.part_files import read_record
+from conceptstats.index.parts import PartQueue, RawPart, make_part
+from conceptstats.index.staging import (
+    DEFAULT_MEMORY,
+    check_output,
+    check_resources,
+    publish,
+    unfinished,
+)
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.sources import Source, find_sources
 from conceptstats.sources.batch import OnError
 from conceptstats.text import load_profile
 from conceptstats.text.profile import Profile
-
-DEFAULT_MEMORY = 4 << 30
 
 
 def build_index(

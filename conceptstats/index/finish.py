@@ -112,9 +112,7 @@ def _leave_out_duplicates(job: Job, parts: Sequence[PartRecord]) -> list[PartRec
     return [
         replace(
             part,
-            counts=replace(
-                part.counts, n_duplicates=n, n_captions=part.counts.n_captions - n
-            ),
+            counts=replace(part.counts, n_duplicates=n, n_captions=part.counts.n_captions - n),
         )
         for part, n in zip(parts, n_duplicates, strict=True)
     ]
@@ -126,9 +124,7 @@ def _make_vocabulary(job: Job, parts: Sequence[PartRecord]) -> pa.Table:
     counts = job.work / "counts"
     counts.mkdir(exist_ok=True)
     _run(job, lambda part: count_part(job.parts, part, counts), parts)
-    vocabulary = merge_vocabulary(
-        job.parts, parts, counts, job.settings, job.executor, job.workers
-    )
+    vocabulary = merge_vocabulary(job.parts, parts, counts, job.settings, job.executor, job.workers)
     tables.dump_table(job.folder / "vocabulary.arrow", vocabulary)
     lookup = vocabulary_lookup(vocabulary)
     _run(job, lambda part: write_part_ids(job.parts, part, lookup), parts)

@@ -23,7 +23,7 @@ import pyarrow as pa
 from conceptstats import tables
 from conceptstats.index import _kernels
 from conceptstats.index.layout import PartRecord
-from conceptstats.index.parts import read_tokens
+from conceptstats.index.part_files import read_tokens
 from conceptstats.index.vocabulary import read_part_ids
 
 BATCH_PAIRS = 1 << 21  # rows of a record batch of the pair table
@@ -265,9 +265,7 @@ def _ordered(
         yield under_way.popleft().result()
 
 
-def _compacted(
-    runs: list[Path], n_concepts: int, executor: Executor, workers: int
-) -> list[Path]:
+def _compacted(runs: list[Path], n_concepts: int, executor: Executor, workers: int) -> list[Path]:
     """Few enough runs to be merged at once: groups of them are merged first."""
     if len(runs) <= _MAX_RUNS:
         return runs

@@ -6,7 +6,6 @@ resumed, merged or differently parallel build makes the same files.
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections import deque
@@ -25,7 +24,7 @@ from conceptstats.errors import SourceError
 from conceptstats.index import keys
 from conceptstats.index.layout import PART_BYTES, PART_ROWS, Dedup, PartCounts, PartRecord
 from conceptstats.runs import dump_json
-from conceptstats.sources import Batch, Problem, Source, read_batches
+from conceptstats.sources import Batch, Source, read_batches
 from conceptstats.sources.batch import OnError
 from conceptstats.text.interner import string_buffers
 from conceptstats.text.profile import Extracted, Profile
@@ -92,7 +91,7 @@ def _take(batches: list[Batch], first_row: int, rows: int) -> tuple[Batch, list[
         rows -= len(captions[-1])
     beyond = tuple(problem for problem in problems if problem.row >= end)
     if beyond:
-        rest.append(Batch(captions[0].slice(0, 0), problems=beyond))
+        rest.append(Batch(captions[0].slice(0, 0), None, problems=beyond))
     within = tuple(problem for problem in problems if problem.row < end)
     taken_ids = _concat(ids) if ids else None
     return Batch(_concat(captions), taken_ids, n_failed, n_not_selected, within), rest
@@ -237,31 +236,3 @@ def _classify(
         n_tokens=len(extracted.ids),
     )
     return is_caption, counts
-
-
-def read_record(folder: Path, source: int) -> PartRecord:
-    """What a part's part.json says."""
-    data = json.loads((folder / "part.json").read_text(encoding="utf-8"))
-    return PartRecord.from_json(data, source=source)
-
-
-class PartTokens(NamedTuple):
-    """The forward index of one part, in memory."""
-
-    ids: npt.NDArray[np.int32]
-    bounds: npt.NDArray[np.int32]
-    counted: npt.NDArray[np.bool_]
-
-
-def read_tokens(folder: Path, *, in_memory: bool = True) -> PartTokens:
-    """Read the forward index of one part; rows that do not count are marked."""
-    table = tables.read_table(folder / "captions.arrow", tables.PART_CAPTIONS, in_memory=in_memory)
-    column = table.column("concepts").combine_chunks()
-    bounds = column.offsets.to_numpy()
-    counted = np.ones(len(column), np.bool_)
-    if column.null_count:
-        counted = column.is_valid().to_numpy(zero_copy_only=False).copy()
-    if (folder / "duplicates.arrow").exists():
-        duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_ROWS)
-        counted[duplicates.column("row").to_numpy()] = False
-    return PartTokens(column.values.to_numpy(), bounds, counted)

@@ -1,7 +1,7 @@
 """The folder in which an index is made, and how it becomes the index.
 
-Everything is made in a hidden folder beside the index, which is renamed at the end. What is complete
-there outlives a build that is killed, and the next build with the same plan goes on from it.
+Everything is made in a hidden folder beside the index, which is renamed at the end. What is
+complete there outlives a build that is killed, and the next build with the same plan goes on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from conceptstats.errors import (
 )
 from conceptstats.runs import dump_json
 
+DEFAULT_MEMORY = 4 << 30
 LEAST_MEMORY = 64 << 20
 _WORTH_KEEPING = 60.0  # seconds of work; a build that fails earlier leaves nothing behind
 
@@ -144,4 +145,3 @@ def publish(folder: Path, output: Path, *, overwrite: bool) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         folder.rename(output)
-

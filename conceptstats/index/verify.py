@@ -78,7 +78,9 @@ def verify_index(
     read_manifest(index)
     try:
         expected = json.loads((index / _NAME).read_text(encoding="utf-8"))
-        sums = {name: (int(sum_["bytes"]), str(sum_["xxh3_128"])) for name, sum_ in expected.items()}
+        sums = {
+            name: (int(sum_["bytes"]), str(sum_["xxh3_128"])) for name, sum_ in expected.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexFormatError(f"{index / _NAME} is missing or damaged: {error}.") from error
 

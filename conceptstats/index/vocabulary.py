@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from conceptstats import tables
 from conceptstats.index import _kernels
 from conceptstats.index.layout import PartRecord, Settings
-from conceptstats.index.parts import read_tokens
+from conceptstats.index.part_files import read_tokens
 from conceptstats.text.interner import Interner
 
 _FORMS_AT_ONCE = 64  # parts
@@ -58,8 +58,8 @@ def merge_vocabulary(
 ) -> pa.Table:
     """The vocabulary of the whole corpus, as `tables.VOCABULARY`.
 
-    The ``max_concepts`` concepts with most captions, ties by the code points of the concept, without
-    those in fewer than ``min_count`` captions.
+    The ``max_concepts`` concepts with most captions, ties by the code points of the concept,
+    without those in fewer than ``min_count`` captions.
     """
     candidates = _candidates(folder, parts, counts, settings)
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from conceptstats.text._words64 import load64, store64, trailing_zeros
 from conceptstats.text._unicode import CAPITAL_I_WITH_DOT, CAPITAL_SIGMA
+from conceptstats.text._words64 import load64, store64, trailing_zeros
 
 _LONG = np.uint64(0xFF << 56)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -32,7 +32,7 @@ _SMALL_I, _COMBINING_DOT = 0x69, 0x307
 
 
 @njit(nogil=True, cache=True)
-def _mix(x):  # type: ignore[no-untyped-def]
+def _mix(x):
     x = np.uint64(x) * _MULTIPLIER
     x ^= x >> _U32
     x *= _MULTIPLIER_2
@@ -40,7 +40,7 @@ def _mix(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _load(data, at, length):  # type: ignore[no-untyped-def]
+def _load(data, at, length):
     """The bytes ``data[at:at + length]`` as one number; length 0 to 8."""
     if at + 8 <= data.size and length > 0:
         return load64(data, at) & (_ONES >> np.uint64(64 - 8 * length))
@@ -51,7 +51,7 @@ def _load(data, at, length):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _key(data, start, length):  # type: ignore[no-untyped-def]
+def _key(data, start, length):
     """Key of the token ``data[start:start + length]``."""
     if length <= 8:
         return _load(data, start, length)
@@ -62,7 +62,7 @@ def _key(data, start, length):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _ascii_letters(word):  # type: ignore[no-untyped-def]
+def _ascii_letters(word):
     """Which of eight bytes are ASCII letters, and which are neither letter nor digit: top bits."""
     low = (word | _CASE) & _LOW
     letters = (low + _FROM_A) & ~(low + _BEYOND_Z)
@@ -73,7 +73,7 @@ def _ascii_letters(word):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def grow(slots):  # type: ignore[no-untyped-def]
+def grow(slots):
     """A table of twice the size with the same entries."""
     bigger = np.zeros(2 * slots.size, np.uint64)
     mask = np.int64(bigger.size // 2 - 1)
@@ -88,7 +88,7 @@ def grow(slots):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _same(arena, begin, end, start, length):  # type: ignore[no-untyped-def]
+def _same(arena, begin, end, start, length):
     """Whether two tokens of the arena are equal."""
     if end - begin != length:
         return False
@@ -99,7 +99,7 @@ def _same(arena, begin, end, start, length):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _find(arena, ends, slots, key, data, start, length):  # type: ignore[no-untyped-def]
+def _find(arena, ends, slots, key, data, start, length):
     """Id of the token at ``data[start:start + length]``, or -1 - the slot where it would go."""
     mask = np.int64(slots.size // 2 - 1)
     at = np.int64(_mix(key) >> _U32) & mask
@@ -121,7 +121,7 @@ def _find(arena, ends, slots, key, data, start, length):  # type: ignore[no-unty
 
 
 @njit(nogil=True, cache=True)
-def _decode(data, at, end):  # type: ignore[no-untyped-def]
+def _decode(data, at, end):
     """The code point at ``at`` and the place behind it; -1 where the UTF-8 is not valid."""
     lead = np.int64(data[at])
     if lead < 0x80:
@@ -147,7 +147,7 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _encode(code, arena, at):  # type: ignore[no-untyped-def]
+def _encode(code, arena, at):
     """Write a code point as UTF-8 at ``arena[at]``; the place behind it."""
     if code < 0x80:
         arena[at] = code
@@ -169,7 +169,7 @@ def _encode(code, arena, at):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _lower_sigma(data, begin, at, end, output, sigma):  # type: ignore[no-untyped-def]
+def _lower_sigma(data, begin, at, end, output, sigma):
     """Lower case of the capital sigma at ``data[at]``: final, or not, by Unicode's rule.
 
     Final: a cased letter before it in the token and none behind it, whatever is passed over.
@@ -200,7 +200,7 @@ def _lower_sigma(data, begin, at, end, output, sigma):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, start):  # type: ignore[no-untyped-def]
+def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, start):
     """The next token, of any script.
 
     Returns
@@ -239,9 +239,22 @@ def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, star
 
 
 @njit(nogil=True, cache=True)
-def tokenize(  # type: ignore[no-untyped-def]
-    data, offsets, valid, output, numeric, sigma, spaced, keep_all,
-    arena, ends, slots, size, tokens, bounds, row
+def tokenize(
+    data,
+    offsets,
+    valid,
+    output,
+    numeric,
+    sigma,
+    spaced,
+    keep_all,
+    arena,
+    ends,
+    slots,
+    size,
+    tokens,
+    bounds,
+    row,
 ):
     """Tokens of every caption, as ids in order.
 
@@ -368,9 +381,7 @@ def tokenize(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def add_strings(  # type: ignore[no-untyped-def]
-    data, offsets, arena, ends, slots, size, ids
-):
+def add_strings(data, offsets, arena, ends, slots, size, ids):
     """Ids of whole strings; those not yet known are added.
 
     Parameters
@@ -405,7 +416,7 @@ def add_strings(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def find_strings(data, offsets, arena, ends, slots, ids):  # type: ignore[no-untyped-def]
+def find_strings(data, offsets, arena, ends, slots, ids):
     """Ids of whole strings, -1 where unknown. Several threads may look up at once."""
     for i in range(offsets.size - 1):
         begin = offsets[i]
@@ -415,7 +426,7 @@ def find_strings(data, offsets, arena, ends, slots, ids):  # type: ignore[no-unt
 
 
 @njit(nogil=True, cache=True)
-def match_phrases(tokens, bounds, n_words, slots, concept_of, every, out, out_bounds):  # type: ignore[no-untyped-def]
+def match_phrases(tokens, bounds, n_words, slots, concept_of, every, out, out_bounds):
     """Concepts of the phrases in each caption.
 
     Parameters
@@ -476,7 +487,7 @@ def match_phrases(tokens, bounds, n_words, slots, concept_of, every, out, out_bo
 
 
 @njit(nogil=True, cache=True)
-def fill_trie(phrases, bounds, concepts, n_words, slots, concept_of):  # type: ignore[no-untyped-def]
+def fill_trie(phrases, bounds, concepts, n_words, slots, concept_of):
     """Build the table that `match_phrases` walks.
 
     Parameters
@@ -515,7 +526,7 @@ def fill_trie(phrases, bounds, concepts, n_words, slots, concept_of):  # type: i
 
 
 @njit(nogil=True, cache=True)
-def map_tokens(tokens, bounds, concept_of):  # type: ignore[no-untyped-def]
+def map_tokens(tokens, bounds, concept_of):
     """Replace tokens by concepts, in place, and close the gaps of those that are none.
 
     Parameters

@@ -17,7 +17,7 @@ CAPITAL_I_WITH_DOT = 0x130  # the one character whose lower case is two characte
 CAPITAL_SIGMA = 0x3A3  # the one character whose lower case depends on its neighbours
 
 # No letter or digit stands between these planes; tests/test_unicode.py checks all code points.
-_ASSIGNED = (range(0x0000, 0xD800), range(0xE000, 0x34000), range(0xE0000, 0xE1000))
+_ASSIGNED = (range(0xD800), range(0xE000, 0x34000), range(0xE0000, 0xE1000))
 
 
 class CharacterTables(NamedTuple):

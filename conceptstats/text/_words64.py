@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from numba import config, njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-if config.DISABLE_JIT:
+if getattr(config, "DISABLE_JIT"):  # noqa: B009 - numba sets it at run time
 
     def load64(data: Any, at: int) -> np.uint64:
         """The eight bytes ``data[at:at + 8]`` as one number, first byte lowest."""
@@ -31,7 +30,7 @@ else:
 
     def _pointer(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
         struct = context.make_array(array_type)(context, builder, array)
-        byte = cgutils.gep_inbounds(builder, struct.data, at)
+        byte = builder.gep(struct.data, [at], inbounds=True)
         return builder.bitcast(byte, context.get_value_type(types.uint64).as_pointer())
 
     @intrinsic
@@ -65,4 +64,4 @@ else:
     @njit(inline="always")
     def trailing_zeros(word):  # type: ignore[no-untyped-def]
         """Zero bits below the lowest one bit; 64 for zero."""
-        return np.int64(_cttz(word))
+        return np.int64(_cttz(word))  # type: ignore[call-arg]

@@ -27,7 +27,7 @@ class Tokens(NamedTuple):
 
 def string_buffers(
     strings: pa.Array,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer], npt.NDArray[np.bool_]]:
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Buffers of an Arrow string array as NumPy arrays, without a copy of the text.
 
     Parameters
@@ -38,7 +38,7 @@ def string_buffers(
     Returns
     -------
     data : (bytes,) uint8
-    offsets : (n + 1,) int32 or int64
+    offsets : (n + 1,) int64
     valid : (n,) bool
     """
     wide = pa.types.is_large_string(strings.type) or pa.types.is_large_binary(strings.type)
@@ -46,8 +46,8 @@ def string_buffers(
     _, offsets_buffer, data_buffer = strings.buffers()
     if n == 0 or offsets_buffer is None:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.bool_)
-    offsets = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)
-    offsets = offsets[strings.offset : strings.offset + n + 1].astype(np.int64)
+    stored = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)
+    offsets = stored[strings.offset : strings.offset + n + 1].astype(np.int64)
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer else np.zeros(0, np.uint8)
     if strings.null_count == 0:
         return data, offsets, np.ones(n, np.bool_)

@@ -18,8 +18,8 @@ STOP_WORDS = frozenset(
     """
     a an the this that these those some any each every either neither no none all both another such
     i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his
-    himself she her hers herself it its itself they them their theirs themselves one's who whom
-    whose which what whatever whoever whichever someone somebody something anyone anybody anything
+    himself she her hers herself it its itself they them their theirs themselves who whom whose
+    which what whatever whoever whichever someone somebody something anyone anybody anything
     everyone everybody everything nobody nothing
     of at by for with without about against into onto through during to from in on off over upon
     as than per via within among amongst toward towards until till since despite except
@@ -37,11 +37,11 @@ _SHORTEST_LEMMA = 3  # characters that a suffix rule leaves at the least: "gas" 
 _NOT_PLURAL = ("ss", "us", "is")
 
 
-def _read(table: str) -> dict[str, Any]:
+def _read(table: str) -> Any:
     """One of the package's English lemma tables, its nouns."""
     data = files("spacy_lookups_data") / "data" / f"en_lemma_{table}.json.gz"
-    nouns = json.loads(gzip.decompress(data.read_bytes()))["noun"]
-    return nouns  # type: ignore[no-any-return]
+    nouns: Any = json.loads(gzip.decompress(data.read_bytes()))["noun"]
+    return nouns
 
 
 @cache
@@ -54,7 +54,7 @@ def _tables() -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, str], ..
         lemmas = [lemma for lemma in lemmas if lemma in nouns] or lemmas
         if lemmas:
             exceptions[form] = min(lemmas, key=lambda lemma: (len(lemma), lemma))
-    rules = sorted(((old, new) for old, new in _read("rules")), key=lambda rule: -len(rule[0]))
+    rules = sorted(map(tuple, _read("rules")), key=lambda rule: -len(rule[0]))
     return nouns, exceptions, tuple(rules)
 
 

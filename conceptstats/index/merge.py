@@ -1,0 +1,172 @@
+"""Merge indexes that were built apart: the same, byte for byte, as one build over all sources."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from conceptstats import tables
+from conceptstats.errors import ParameterError, ProfileError, SourceError
+from conceptstats.index.finish import Job, finish
+from conceptstats.index.layout import Manifest, PartRecord, Settings, read_manifest
+from conceptstats.index.staging import (
+    DEFAULT_MEMORY,
+    check_output,
+    check_resources,
+    publish,
+    unfinished,
+)
+from conceptstats.progress import Progress, Silent
+from conceptstats.runs import run_record
+
+_PART_FILES = ("captions.arrow", "concepts.arrow", "forms.arrow", "part.json")
+
+
+def merge_indexes(
+    indexes: Sequence[str | Path],
+    output: str | Path,
+    *,
+    max_concepts: int | None = None,
+    min_count: int | None = None,
+    workers: int | None = None,
+    memory: int = DEFAULT_MEMORY,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Merge indexes into one over all their sources.
+
+    The parts of the indexes are taken over as they are (as hard links, where the file system can);
+    vocabulary and pairs are counted over the whole, so nothing is lost to the cuts of the parts.
+
+    Parameters
+    ----------
+    indexes : sequence of path
+        Two or more, of one profile and one ``dedup``.
+    output : path
+    max_concepts, min_count : int, optional
+        Of the merged vocabulary; by default those of the first index.
+    workers, memory, overwrite, progress
+        As for `build_index`.
+
+    Returns
+    -------
+    Path
+        The merged index.
+
+    Raises
+    ------
+    ProfileError, ParameterError, SourceError
+        When profiles or ``dedup`` differ, or a source is in two indexes.
+    """
+    output = Path(output)
+    folders = [Path(index) for index in indexes]
+    if len(folders) < 2:
+        raise ParameterError("merge needs two indexes or more.")
+    workers, memory = check_resources(workers, memory)
+    check_output(output, overwrite=overwrite)
+    manifests = [read_manifest(folder) for folder in folders]
+    profile = _common_profile(folders)
+    settings = _common_settings(folders, manifests, max_concepts, min_count)
+    sources = tuple(source for manifest in manifests for source in manifest.sources)
+    _check_sources([source.path for source in sources])
+    inputs = {source.path: source.fingerprint for source in sources}
+    run = run_record("index merge", {**asdict(settings), "profile": profile["name"]}, inputs)
+    plan = {**asdict(settings), "merged": [str(folder.resolve()) for folder in folders],
+            "inputs": inputs}  # fmt: skip
+    ignored = tuple(name for manifest in manifests for name in manifest.ignored)
+    progress = progress or Silent()
+    with unfinished(output, plan) as partial, ThreadPoolExecutor(workers) as executor:
+        job = Job(partial, settings, memory, workers, executor, progress)
+        parts = _take_parts(job, folders, manifests)
+        finish(job, parts, sources, ignored, profile, run)
+        publish(partial, output, overwrite=overwrite)
+    progress.close()
+    return output
+
+
+def _common_profile(folders: Sequence[Path]) -> dict[str, Any]:
+    profiles = [json.loads((f / "profile.json").read_text(encoding="utf-8")) for f in folders]
+    for folder, profile in zip(folders, profiles, strict=True):
+        if profile != profiles[0]:
+            raise ProfileError(
+                f"{folder} has another profile ({_named(profile)}) than {folders[0]} "
+                f"({_named(profiles[0])}).",
+                "only indexes of one profile, in one version, can be merged",
+            )
+    first: dict[str, Any] = profiles[0]
+    return first
+
+
+def _named(profile: dict[str, Any]) -> str:
+    return f"{profile['name']} {json.dumps(profile['versions'])}"
+
+
+def _common_settings(
+    folders: Sequence[Path],
+    manifests: Sequence[Manifest],
+    max_concepts: int | None,
+    min_count: int | None,
+) -> Settings:
+    first = manifests[0].settings
+    for folder, manifest in zip(folders, manifests, strict=True):
+        if manifest.settings.dedup != first.dedup:
+            raise ParameterError(
+                f"{folder} was built with --dedup {manifest.settings.dedup}, {folders[0]} with "
+                f"--dedup {first.dedup}.",
+                "build them alike",
+            )
+    return replace(
+        first,
+        max_concepts=first.max_concepts if max_concepts is None else max_concepts,
+        min_count=first.min_count if min_count is None else min_count,
+    )
+
+
+def _check_sources(paths: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            raise SourceError(
+                f"{path} is in two of the indexes; its captions would count twice.",
+                "merge indexes of different files",
+            )
+        seen.add(path)
+
+
+def _take_parts(
+    job: Job, folders: Sequence[Path], manifests: Sequence[Manifest]
+) -> list[PartRecord]:
+    job.progress.stage("taking over", "parts")
+    parts = []
+    before = 0
+    for folder, manifest in zip(folders, manifests, strict=True):
+        for part in manifest.parts:
+            mine = replace(part, source=before + part.source)
+            counts = replace(
+                part.counts,
+                n_captions=part.counts.n_captions + part.counts.n_duplicates,
+                n_duplicates=0,
+            )
+            parts.append(replace(mine, counts=counts))
+            _link(folder / "parts" / part.name, job.parts / mine.name)
+            job.progress.advance(1)
+        before += len(manifest.sources)
+    return parts
+
+
+def _link(source: Path, target: Path) -> None:
+    """Take over the files of a part that do not depend on the other parts."""
+    with tables.output_errors(target):
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for name in _PART_FILES:
+            try:
+                os.link(source / name, target / name)
+            except OSError:
+                shutil.copyfile(source / name, target / name)
