@@ -1,4 +1,4 @@
-"""What did an image-text model see together, how often, and does that explain where it fails?
+"""What an image-text model saw together, how often, and whether that explains where it fails.
 
 >>> import conceptstats as cs
 >>> cs.build_index(["captions.parquet"], "IDX")  # doctest: +SKIP

@@ -1,0 +1,241 @@
+"""The commands `conceptstats index ...`: parse, call, print. No logic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conceptstats.options import (
+    json_option,
+    memory_option,
+    overwrite_option,
+    quiet_option,
+    workers_option,
+)
+from conceptstats.printing import print_facts, print_json
+
+if TYPE_CHECKING:
+    from conceptstats.index.layout import Manifest
+
+_index_argument = click.argument("index", type=click.Path(path_type=Path))
+_output_option = click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the index."
+)
+
+
+@click.group(name="index", epilog="Example: conceptstats index build captions.parquet -o IDX")
+def index_group() -> None:
+    """Build, inspect, check, merge and export caption indexes."""
+
+
+@index_group.command(
+    epilog="Example: conceptstats index build 'laion/*.parquet' coco.json -o IDX --dedup caption"
+)
+@click.argument("sources", nargs=-1, required=True)
+@_output_option
+@click.option(
+    "--profile",
+    type=click.Choice(["words", "paper", "nouns", "concepts"]),
+    default="words",
+    show_default=True,
+    help="words: noun lemmas of all words. paper: the cleaning of arXiv 2507.08000 (NLTK). nouns: "
+    "nouns by a spaCy pipeline. concepts: a given list.",
+)
+@click.option(
+    "--concepts",
+    type=click.Path(path_type=Path),
+    help="List for profile concepts: one a line, synonyms behind tabs; or JSON.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(["longest", "all"]),
+    help="Profile concepts: the longest phrase, or every phrase. [default: longest]",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["words", "spaced"]),
+    help="Profile concepts: tokens are lower-case words, or what stands between blanks as in "
+    "MetaCLIP. [default: words]",
+)
+@click.option("--pipeline", help="Profile nouns: spaCy pipeline. [default: en_core_web_sm]")
+@click.option("--caption-column", help="Column of the captions. [default: by name]")
+@click.option(
+    "--id-column", help="Column of sample ids, to be stored. [default: by name, unstored]"
+)
+@click.option(
+    "--subset",
+    type=click.Path(path_type=Path),
+    help="DataComp subset (.npy): only these uids count.",
+)
+@click.option("--max-concepts", default=20_000, show_default=True, help="Size of the vocabulary.")
+@click.option("--min-count", default=1, show_default=True, help="Least captions of a concept.")
+@click.option(
+    "--dedup",
+    type=click.Choice(["none", "id", "caption"]),
+    default="none",
+    show_default=True,
+    help="Of captions with the same id, or text, count the first only.",
+)
+@workers_option
+@memory_option
+@click.option("--dask", help="Read on a dask cluster: its address, or 'local'.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with what cannot be read; what is skipped is recorded.",
+)
+@overwrite_option
+@quiet_option
+@json_option
+def build(
+    sources: tuple[str, ...],
+    output: Path,
+    concepts: Path | None,
+    match: str | None,
+    split: str | None,
+    pipeline: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Index the captions of SOURCES: files, folders, globs, URLs."""
+    from conceptstats.index import build_index
+    from conceptstats.index.layout import read_manifest
+    from conceptstats.progress import terminal_progress
+
+    given = {"concepts": concepts, "match": match, "split": split, "pipeline": pipeline}
+    build_index(
+        sources,
+        output,
+        profile_options={name: value for name, value in given.items() if value is not None},
+        progress=terminal_progress(quiet=quiet),
+        **options,
+    )
+    manifest = read_manifest(output)
+    if not quiet:
+        _say_columns(manifest)
+    _show(output, manifest, as_json)
+
+
+def _say_columns(manifest: Manifest) -> None:
+    """Say which column was taken, once for all files alike."""
+    alike = Counter((source.format, source.caption_column) for source in manifest.sources)
+    for (form, column), n in alike.items():
+        files = f"{n} files" if n > 1 else "1 file"
+        click.echo(f"{files} of format {form}: captions from {column!r}", err=True)
+
+
+def _show(path: Path, manifest: Manifest, as_json: bool) -> None:
+    summary: dict[str, Any] = {"index": str(path), **manifest.totals}
+    if as_json:
+        data = asdict(manifest)
+        parts = data.pop("parts")
+        profile = {
+            "profile": manifest.profile["name"],
+            "profile_versions": manifest.profile["versions"],
+        }
+        print_json({**summary, **data, **profile, "n_parts": len(parts)})
+        return
+    summary |= {
+        "profile": manifest.profile["name"],
+        "max_concepts": manifest.settings.max_concepts,
+        "min_count": manifest.settings.min_count,
+        "dedup": manifest.settings.dedup,
+        "sources": len(manifest.sources),
+        "ignored files": len(manifest.ignored),
+        "skipped": len(manifest.skipped),
+    }
+    print_facts(summary)
+    for source, row, reason in manifest.skipped[:10]:
+        click.echo(f"skipped: {source}, row {row}: {reason}")
+    if len(manifest.skipped) > 10:
+        click.echo(f"skipped: {len(manifest.skipped) - 10:,} more; see --json")
+
+
+@index_group.command(epilog="Example: conceptstats index info IDX --json")
+@_index_argument
+@json_option
+def info(index: Path, as_json: bool) -> None:
+    """What an index holds, what was read and what was left out."""
+    from conceptstats.index.layout import read_manifest
+
+    _show(index, read_manifest(index), as_json)
+
+
+@index_group.command(epilog="Example: conceptstats index verify IDX")
+@_index_argument
+@workers_option
+@json_option
+def verify(index: Path, workers: int | None, as_json: bool) -> None:
+    """Compare every file of an index with its checksum; status 1 when one differs."""
+    from conceptstats.errors import IndexFormatError
+    from conceptstats.index import verify_index
+
+    result = verify_index(index, workers or 1)
+    if as_json:
+        print_json(result._asdict())
+    elif not result.damaged:
+        click.echo(f"{result.n_files} files, {result.n_bytes:,} bytes: all as they were written")
+    if result.damaged:
+        raise IndexFormatError(
+            f"{index} is damaged: {'; '.join(result.damaged)}.", "build it again, or restore it"
+        )
+
+
+@index_group.command(epilog="Example: conceptstats index merge IDX-0 IDX-1 -o IDX")
+@click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_output_option
+@click.option("--max-concepts", type=int, help="Size of the vocabulary. [default: as the first]")
+@click.option("--min-count", type=int, help="Least captions. [default: as the first]")
+@workers_option
+@memory_option
+@overwrite_option
+@quiet_option
+@json_option
+def merge(
+    indexes: tuple[Path, ...], output: Path, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Merge INDEXES that were built apart; equal to one build over all their sources."""
+    from conceptstats.index import merge_indexes
+    from conceptstats.index.layout import read_manifest
+    from conceptstats.progress import terminal_progress
+
+    merge_indexes(indexes, output, progress=terminal_progress(quiet=quiet), **options)
+    _show(output, read_manifest(output), as_json)
+
+
+@index_group.command(epilog="Example: conceptstats index export IDX -o pmi.parquet --min-count 10")
+@_index_argument
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Table to write: .parquet or .csv.",
+)
+@click.option(
+    "--formula",
+    type=click.Choice(["document", "paper"]),
+    default="document",
+    show_default=True,
+    help="Which PMI; see `conceptstats pmi --help`.",
+)
+@click.option("--min-count", default=1, show_default=True, help="Least captions with both.")
+@overwrite_option
+@json_option
+def export(index: Path, output: Path, as_json: bool, **options: Any) -> None:
+    """Write the PMI of every pair that was seen to a table."""
+    from conceptstats.index import CaptionIndex
+    from conceptstats.index.export import export_pmi
+
+    n_pairs = export_pmi(CaptionIndex.open(index), output, **options)
+    if as_json:
+        print_json({"output": str(output), "n_pairs": n_pairs})
+    else:
+        click.echo(f"{n_pairs:,} pairs in {output}")

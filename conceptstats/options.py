@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+quiet_option = click.option("--quiet", is_flag=True, help="No progress, no messages.")
+
+_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
+          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
+
+
+class Size(click.ParamType[int]):
+    """Bytes, with or without a unit: 4GiB, 500MB, 2g."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse a size."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([\d.]+)\s*([kmgt]?i?)b?", str(value).strip().lower())
+        if match and match[2] in _UNITS and match[1].count(".") <= 1 and match[1] != ".":
+            return int(float(match[1]) * _UNITS[match[2]])
+        return self.fail(
+            f"{value!r} is no size; expected a number of bytes, such as 4GiB.", param, ctx
+        )
+
+
+memory_option = click.option(
+    "--memory",
+    type=Size(),
+    default="4GiB",
+    show_default=True,
+    help="Memory for the tables at work; more work is done in passes.",
+)
+workers_option = click.option("--workers", type=int, help="Threads. [default: all cores]")
