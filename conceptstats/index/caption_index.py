@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -101,8 +101,7 @@ class CaptionIndex:
 
     @cached_property
     def _n_captions(self) -> npt.NDArray[np.int64]:
-        counts: npt.NDArray[np.int64] = self.vocabulary.column("n_captions").to_numpy()
-        return counts
+        return tables.numbers(self.vocabulary.column("n_captions"))
 
     def concept(self, concept_id: int) -> str:
         """Name of a concept."""
@@ -213,8 +212,13 @@ class CaptionIndex:
             marginals = np.zeros(self.n_concepts, np.int64)
             for concept in (id_a, id_b):
                 marginals[concept] = self.pairs.counts_with(concept, self.n_concepts).sum()
-        table = self._statistics(np.array([id_a]), np.array([id_b]), n_ab, formula, marginals)
-        return PairStatistics(formula=formula, **{k: v[0] for k, v in table.to_pydict().items()})
+        values = self._values(np.array([id_a]), np.array([id_b]), n_ab, formula, marginals)
+        return PairStatistics(
+            self.concept(id_a),
+            self.concept(id_b),
+            formula,
+            **{name: column[0].item() for name, column in values.items()},
+        )
 
     def _two(self, a: str, b: str) -> tuple[int, int]:
         id_a, id_b = self.concept_id(a), self.concept_id(b)
@@ -317,6 +321,24 @@ class CaptionIndex:
         marginals: npt.NDArray[np.int64] | None = None,
     ) -> pa.Table:
         """Statistics of pairs given by ids, as `tables.PMI`."""
+        names = self.vocabulary.column("concept")
+        columns = {
+            "concept_a": pc.cast(names.take(pa.array(a)), pa.string()),
+            "concept_b": pc.cast(names.take(pa.array(b)), pa.string()),
+        }
+        return pa.table(
+            {**columns, **self._values(a, b, n_ab, formula, marginals)}, schema=tables.PMI
+        )
+
+    def _values(
+        self,
+        a: npt.NDArray[np.integer],
+        b: npt.NDArray[np.integer],
+        n_ab: npt.NDArray[np.int64],
+        formula: Formula,
+        marginals: npt.NDArray[np.int64] | None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The columns of `tables.PMI` that are numbers."""
         n, n_a, n_b = self.n, self._n_captions[a], self._n_captions[b]
         low, high = measures.poisson_interval(n_ab)
         if formula == "paper" and marginals is not None:
@@ -328,10 +350,7 @@ class CaptionIndex:
             normalised = measures.npmi(n, n_a, n_b, n_ab)
         else:
             raise ParameterError(f"formula is {formula!r}, expected document or paper.")
-        names = self.vocabulary.column("concept")
-        columns = {
-            "concept_a": pc.cast(names.take(pa.array(a)), pa.string()),
-            "concept_b": pc.cast(names.take(pa.array(b)), pa.string()),
+        return {
             "n": np.full(len(n_ab), n, np.int64),
             "n_a": n_a,
             "n_b": n_b,
@@ -342,4 +361,3 @@ class CaptionIndex:
             "pmi_low": low,
             "pmi_high": high,
         }
-        return pa.table(columns, schema=tables.PMI)

@@ -13,7 +13,6 @@ from conceptstats import tables
 from conceptstats.errors import SourceError
 from conceptstats.index.layout import Manifest, PartRecord
 from conceptstats.index.part_files import read_tokens
-from conceptstats.sources import read_rows
 
 
 class Found(NamedTuple):
@@ -28,7 +27,7 @@ class Found(NamedTuple):
 def rows_with(folder: Path, part: PartRecord, concepts: Sequence[int]) -> npt.NDArray[np.int64]:
     """Rows of a part, ascending and from 0, that count and hold all of the concepts."""
     table = tables.read_table(folder / part.name / "ids.arrow", tables.PART_IDS)
-    ids = table.column("concept_id").to_numpy()
+    ids = tables.numbers(table.column("concept_id"))
     tokens = read_tokens(folder / part.name, in_memory=False)
     rows: npt.NDArray[np.int64] | None = None
     for concept in concepts:
@@ -65,6 +64,8 @@ def find_rows_with(
         if len(rows):
             wanted.setdefault(part.source, []).extend((rows + part.first_row).tolist())
             missing -= len(rows)
+    from conceptstats.sources import read_rows
+
     found = []
     for number, numbers in wanted.items():
         source = manifest.sources[number]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from conceptstats.errors import IndexFormatError
-from conceptstats.tables import PAIRS
+from conceptstats.tables import PAIRS, numbers
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -76,7 +76,7 @@ class PairTable:
     def _batch(self, number: int) -> PairBatch:
         if number not in self._batches:
             batch = self._file.get_batch(number)
-            self._batches[number] = PairBatch(*(column.to_numpy() for column in batch.columns))
+            self._batches[number] = PairBatch(*map(numbers, batch.columns))
         return self._batches[number]
 
     def _overlapping(self, first: int, last: int) -> Iterator[PairBatch]:

@@ -31,11 +31,11 @@ def read_tokens(folder: Path, *, in_memory: bool = True) -> PartTokens:
     """Read the forward index of one part; rows that do not count are marked."""
     table = tables.read_table(folder / "captions.arrow", tables.PART_CAPTIONS, in_memory=in_memory)
     column = table.column("concepts").combine_chunks()
-    bounds = column.offsets.to_numpy()
+    bounds = tables.numbers(column.offsets)
     counted = np.ones(len(column), np.bool_)
     if column.null_count:
         counted = column.is_valid().to_numpy(zero_copy_only=False).copy()
     if (folder / "duplicates.arrow").exists():
         duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_ROWS)
-        counted[duplicates.column("row").to_numpy()] = False
-    return PartTokens(column.values.to_numpy(), bounds, counted)
+        counted[tables.numbers(duplicates.column("row"))] = False
+    return PartTokens(tables.numbers(column.values), bounds, counted)

@@ -44,8 +44,7 @@ def _read_concepts(folder: Path, part: PartRecord) -> pa.Array:
 
 def _read_counts(counts: Path, part: PartRecord, column: str) -> npt.NDArray[np.int32]:
     table = tables.read_table(counts / f"{part.name}.arrow", tables.PART_COUNTS)
-    array: npt.NDArray[np.int32] = table.column(column).to_numpy()
-    return array
+    return tables.numbers(table.column(column))
 
 
 def merge_vocabulary(
@@ -149,8 +148,7 @@ def write_part_ids(folder: Path, part: PartRecord, lookup: Interner) -> None:
 def read_part_ids(folder: Path, part: PartRecord) -> npt.NDArray[np.int32]:
     """Vocabulary id of each local concept of a part, -1 for those outside."""
     table = tables.read_table(folder / part.name / "ids.arrow", tables.PART_IDS)
-    ids: npt.NDArray[np.int32] = table.column("concept_id").to_numpy()
-    return ids
+    return tables.numbers(table.column("concept_id"))
 
 
 def merge_forms(folder: Path, parts: Sequence[PartRecord], vocabulary: pa.Table) -> pa.Table:
@@ -164,7 +162,7 @@ def merge_forms(folder: Path, parts: Sequence[PartRecord], vocabulary: pa.Table)
     for number, part in enumerate(parts):
         ids = read_part_ids(folder, part)
         forms = tables.read_table(folder / part.name / "forms.arrow", tables.PART_FORMS)
-        concept_ids = ids[forms.column("concept").to_numpy()]
+        concept_ids = ids[tables.numbers(forms.column("concept"))]
         known = pa.array(concept_ids >= 0)
         form = forms.column("form").filter(known)
         collected.append(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from conceptstats.text.interner import Bounds, Ids
+if TYPE_CHECKING:  # the interner brings numba, which questions to an index do without
+    from conceptstats.text.interner import Bounds, Ids
 
 
 class Extracted(NamedTuple):
