@@ -23,6 +23,10 @@ class ConceptStatsError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[ConceptStatsError], tuple[str, str | None]]:
+        """Keep the hint on the way from one process to another."""
+        return type(self), (self.message, self.hint)
+
     def __str__(self) -> str:
         """The message, with the hint behind it."""
         return f"{self.message} Hint: {self.hint}" if self.hint else self.message
@@ -54,6 +58,10 @@ class OutputError(ConceptStatsError):
 
 class BuildInProgressError(ConceptStatsError):
     """Another process is building the same index."""
+
+
+class ClusterError(ConceptStatsError):
+    """A dask cluster is asked for and cannot be had."""
 
 
 class UnknownConceptError(ConceptStatsError):

@@ -15,3 +15,10 @@ def test_data() -> Path:
     if folder is None:
         pytest.skip("CONCEPTSTATS_TEST_DATA is not set")
     return Path(folder)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail when a test was skipped although CONCEPTSTATS_NO_SKIPS is set."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CONCEPTSTATS_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

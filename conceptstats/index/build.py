@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -10,8 +11,7 @@ from typing import Any
 
 from conceptstats.index.finish import Job, finish
 from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
-from conceptstats.index.part_files import read_record
-from conceptstats.index.parts import PartQueue, RawPart, make_part
+from conceptstats.index.parts import PartQueue, make_part
 from conceptstats.index.staging import (
     DEFAULT_MEMORY,
     check_output,
@@ -41,6 +41,7 @@ def build_index(
     dedup: Dedup = "none",
     workers: int | None = None,
     memory: int = DEFAULT_MEMORY,
+    dask: str | None = None,
     on_error: OnError = "stop",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -66,6 +67,9 @@ def build_index(
         Threads; all cores by default.
     memory : int
         Bytes that the tables at work may take.
+    dask : str, optional
+        Read the sources on a dask cluster: the address of its scheduler, or "local". Its workers
+        must see sources and output under the same paths. The rest is done here.
     on_error : {"stop", "skip"}
         What to do with what cannot be read. What is skipped is recorded in the index.
     overwrite : bool
@@ -110,7 +114,10 @@ def build_index(
     run = run_record("index build", {**arguments, "profile": profile}, inputs)
     with unfinished(output, plan) as folder, ThreadPoolExecutor(workers) as executor:
         job = Job(folder, settings, memory, workers, executor, progress or Silent())
-        parts = _read_parts(job, found.sources, loaded, with_ids, on_error)
+        if dask is None:
+            parts = _read_parts(job, found.sources, loaded, with_ids, on_error)
+        else:
+            parts = _read_parts_on_cluster(job, found.sources, loaded, with_ids, on_error, dask)
         finish(job, parts, found.sources, found.ignored, profile_record, run)
         publish(folder, output, overwrite=overwrite)
     job.progress.close()
@@ -130,19 +137,14 @@ def _read_parts(
     total = sum(source.size for source in sources)
     read = [0] * len(sources)
 
-    def make(raw: RawPart) -> PartRecord:
-        name = f"{raw.source:05d}-{raw.number:05d}"
-        if (job.parts / name).exists():
-            return read_record(job.parts / name, raw.source)
-        source = sources[raw.source]
-        return make_part(job.parts, raw, source, profile, job.settings.dedup, on_error)
-
     def work() -> list[PartRecord]:
         records = []
         try:
             while (raw := queue.next()) is not None:
-                records.append(make(raw))
-                size = sources[raw.source].size
+                source = sources[raw.source]
+                dedup = job.settings.dedup
+                records.append(make_part(job.parts, raw, source, profile, dedup, on_error))
+                size = source.size
                 read[raw.source] = min(read[raw.source] + raw.batch.captions.nbytes, size)
                 job.progress.advance(len(raw.batch.captions), sum(read) / max(total, 1))
         except BaseException:
@@ -153,5 +155,30 @@ def _read_parts(
     # One more than there are cores: while one waits for a source to be read, the others count.
     with ThreadPoolExecutor(job.workers + 1) as readers:
         futures = [readers.submit(work) for _ in range(job.workers + 1)]
-        records = [record for future in futures for record in future.result()]
+        try:
+            records = [record for future in futures for record in future.result()]
+        except BaseException:  # Ctrl-C reaches this thread alone; the readers would go on
+            queue.stop()
+            raise
+    return sorted(records, key=lambda record: (record.source, record.number))
+
+
+def _read_parts_on_cluster(
+    job: Job,
+    sources: Sequence[Source],
+    profile: Profile,
+    with_ids: bool,
+    on_error: OnError,
+    address: str,
+) -> list[PartRecord]:
+    """The same as `_read_parts`, on a dask cluster."""
+    from conceptstats.index.cluster import read_on_cluster
+
+    job.progress.stage("reading on the cluster", "captions")
+    as_text = profile.name, json.dumps(profile.options)
+    folder = job.parts.resolve()
+    records = read_on_cluster(
+        address, job.workers, folder, sources, as_text, with_ids, job.settings.dedup, on_error,
+        job.progress,
+    )  # fmt: skip
     return sorted(records, key=lambda record: (record.source, record.number))

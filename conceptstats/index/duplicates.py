@@ -33,7 +33,7 @@ def mark_duplicates(folder: Path, parts: Sequence[PartRecord], memory: int) -> l
         Duplicates of each part.
     """
     n_rows = sum(part.counts.n_rows for part in parts)
-    n_shares = max(1, -(-n_rows * _BYTES_PER_KEY // memory))
+    n_shares = -(-n_rows * _BYTES_PER_KEY // memory)
     found: list[list[npt.NDArray[np.int32]]] = [[] for _ in parts]
     for share in range(n_shares):
         words, number, row = _keys_of_share(folder, parts, share, n_shares)

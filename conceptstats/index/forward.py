@@ -13,6 +13,7 @@ from conceptstats import tables
 from conceptstats.errors import SourceError
 from conceptstats.index.layout import Manifest, PartRecord
 from conceptstats.index.part_files import read_tokens
+from conceptstats.sources.batch import Source
 
 
 class Found(NamedTuple):
@@ -69,6 +70,7 @@ def find_rows_with(
     found = []
     for number, numbers in wanted.items():
         source = manifest.sources[number]
+        _check_unchanged(source)
         texts = read_rows(source, numbers)
         for row in numbers:
             caption, sample_id = texts[row]
@@ -80,3 +82,18 @@ def find_rows_with(
                 )
             found.append(Found(source.path, row, sample_id, caption))
     return found
+
+
+def _check_unchanged(source: Source) -> None:
+    from conceptstats.sources.files import size_and_fingerprint
+
+    try:
+        _, fingerprint = size_and_fingerprint(source.path)
+    except OSError as error:
+        raise SourceError(
+            f"{source.path} cannot be read any more: {error}.", "put it back where it was"
+        ) from error
+    if fingerprint != source.fingerprint:
+        raise SourceError(
+            f"{source.path} has changed since it was indexed.", "build the index again"
+        )

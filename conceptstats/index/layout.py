@@ -32,6 +32,7 @@ from conceptstats.sources import Source
 
 FORMAT = "conceptstats-index"
 FORMAT_VERSION = 1
+LOCK = "lock"  # in an unfinished index
 MAX_CONCEPTS = 20_000
 PART_ROWS = 1 << 17
 PART_BYTES = 1 << 25  # of text
@@ -167,5 +168,5 @@ def read_manifest(index: Path) -> Manifest:
             skipped=tuple((path, row, reason) for path, row, reason in data["skipped"]),
             ignored=tuple(data["ignored"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise IndexFormatError(f"{index / 'index.json'} is damaged: {error!r}.") from error

@@ -78,7 +78,7 @@ def merge_indexes(
     inputs = {source.path: source.fingerprint for source in sources}
     run = run_record("index merge", {**asdict(settings), "profile": profile["name"]}, inputs)
     plan = {**asdict(settings), "merged": [str(folder.resolve()) for folder in folders],
-            "inputs": inputs}  # fmt: skip
+            "inputs": inputs, "profile": profile}  # fmt: skip
     ignored = tuple(name for manifest in manifests for name in manifest.ignored)
     progress = progress or Silent()
     with unfinished(output, plan) as partial, ThreadPoolExecutor(workers) as executor:

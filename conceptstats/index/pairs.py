@@ -174,8 +174,9 @@ def count_pairs(
             tick(sum(part.counts.n_captions for part in segment))
     else:
         runs = []
-        for number, segment in enumerate(segments):
-            run = work / f"run-{number:05d}"
+        for segment in segments:
+            # Named by its parts: a build may be resumed with another memory, so other segments.
+            run = work / f"run-{segment[0].name}-{segment[-1].name}"
             runs.append(run)
             if not run.exists():
                 with _run(run) as run_writer:
@@ -270,11 +271,11 @@ def _compacted(runs: list[Path], n_concepts: int, executor: Executor, workers: i
     if len(runs) <= _MAX_RUNS:
         return runs
     merged = []
-    for number, begin in enumerate(range(0, len(runs), _MAX_RUNS)):
-        target = runs[0].with_name(f"merged-{number:05d}")
+    for begin in range(0, len(runs), _MAX_RUNS):
+        group = runs[begin : begin + _MAX_RUNS]
+        target = runs[0].with_name(f"merged-{group[0].name}-{group[-1].name}")
         if not target.exists():
             with _run(target) as writer:
-                group = runs[begin : begin + _MAX_RUNS]
                 _merge_runs(group, n_concepts, writer, executor, workers)
         merged.append(target)
     return merged

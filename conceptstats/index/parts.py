@@ -23,6 +23,7 @@ from conceptstats import tables
 from conceptstats.errors import SourceError
 from conceptstats.index import keys
 from conceptstats.index.layout import PART_BYTES, PART_ROWS, Dedup, PartCounts, PartRecord
+from conceptstats.index.part_files import read_record
 from conceptstats.runs import dump_json
 from conceptstats.sources import Batch, Source, read_batches
 from conceptstats.sources.batch import OnError
@@ -118,6 +119,7 @@ class PartQueue:
         self._waiting = deque(sources)
         self._idle: deque[Iterator[RawPart]] = deque()
         self._reading = 0
+        self._stopped = False
         self._changed = threading.Condition()
         self._with_ids = with_ids
         self._on_error = on_error
@@ -146,13 +148,14 @@ class PartQueue:
     def _release(self, stream: Iterator[RawPart] | None) -> None:
         with self._changed:
             self._reading -= 1
-            if stream is not None:
+            if stream is not None and not self._stopped:
                 self._idle.append(stream)
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Hand out nothing more."""
         with self._changed:
+            self._stopped = True
             self._waiting.clear()
             self._idle.clear()
 
@@ -164,13 +167,16 @@ class PartQueue:
 def make_part(
     folder: Path, raw: RawPart, source: Source, profile: Profile, dedup: Dedup, on_error: OnError
 ) -> PartRecord:
-    """Extract the concepts of one part and write its folder, atomically.
+    """Extract the concepts of one part and write its folder, atomically, unless it is there.
 
     Raises
     ------
     SourceError
         When a caption is not UTF-8 and ``on_error`` is "stop".
     """
+    finished = folder / f"{raw.source:05d}-{raw.number:05d}"
+    if finished.exists():
+        return read_record(finished, raw.source)
     extracted = profile.extract(raw.batch.captions)
     if extracted.invalid and on_error == "stop":
         row = raw.first_row + extracted.invalid[0]
@@ -205,7 +211,7 @@ def make_part(
         forms = pa.table({"form": extracted.forms, "concept": extracted.form_ids})
         tables.dump_table(partial / "forms.arrow", forms)
         dump_json(partial / "part.json", replace(record, source=0).to_json())
-        partial.rename(folder / record.name)
+        partial.rename(finished)
     return record
 
 

@@ -23,6 +23,7 @@ from conceptstats.errors import (
     OutputExistsError,
     ParameterError,
 )
+from conceptstats.index.layout import LOCK
 from conceptstats.runs import dump_json
 
 DEFAULT_MEMORY = 4 << 30
@@ -59,7 +60,8 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     """
     if not output.exists():
         return
-    if overwrite and ((output / "index.json").exists() or not any(output.iterdir())):
+    is_folder = output.is_dir()
+    if overwrite and is_folder and ((output / "index.json").exists() or not any(output.iterdir())):
         return
     if overwrite:
         raise OutputExistsError(f"{output} exists and is not an index.", "choose another name")
@@ -101,7 +103,7 @@ def unfinished(output: Path, plan: dict[str, Any]) -> Iterator[Path]:
 
 
 def _lock(folder: Path) -> IO[bytes]:
-    lock = (folder / "lock").open("ab")
+    lock = (folder / LOCK).open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -122,7 +124,7 @@ def _resume_or_empty(folder: Path, plan: dict[str, Any]) -> None:
         for entry in folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
-            elif entry.name != "lock":
+            elif entry.name != LOCK:
                 entry.unlink()
         partial = folder / "plan.json.partial"
         dump_json(partial, plan)
@@ -136,7 +138,7 @@ def _resume_or_empty(folder: Path, plan: dict[str, Any]) -> None:
 def publish(folder: Path, output: Path, *, overwrite: bool) -> None:
     """Make the finished folder the index."""
     check_output(output, overwrite=overwrite)
-    (folder / "lock").unlink()
+    (folder / LOCK).unlink()
     if output.exists():
         old = output.with_name(f".{output.name}.old")
         shutil.rmtree(old, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import xxhash
 
 from conceptstats.errors import IndexFormatError
-from conceptstats.index.layout import read_manifest
+from conceptstats.index.layout import LOCK, read_manifest
 from conceptstats.runs import dump_json
 
 _NAME = "checksums.json"
@@ -37,7 +37,7 @@ def _checksum(path: Path) -> tuple[int, str]:
 
 
 def _files(index: Path) -> list[Path]:
-    return sorted(p for p in index.rglob("*") if p.is_file() and p.name != _NAME)
+    return sorted(p for p in index.rglob("*") if p.is_file() and p.name not in (_NAME, LOCK))
 
 
 def write_checksums(index: Path, workers: int) -> None:

@@ -106,9 +106,10 @@ def _find(arena, ends, slots, key, data, start, length):
     while slots[2 * at + 1] != 0:
         if slots[2 * at] == key:
             found = np.int64(slots[2 * at + 1]) - 1
-            if length <= 8:
-                return found
+            # Keys take no notice of NULs at the end, which whole strings can have, so lengths count.
             if ends[found + 1] - ends[found] == length:
+                if length <= 8:
+                    return found
                 same = True
                 for i in range(length):
                     if arena[ends[found] + i] != data[start + i]:

@@ -72,6 +72,10 @@ class FormProfile:
         tokens = interner.tokenize(captions, word_tables(), keep_all=False)
         forms = interner.strings()
         concept_of, changed = self._map_forms(forms, interner)
+        if tokens.invalid:  # what stands before the fault was interned, yet does not occur
+            occurs = np.zeros(len(forms), np.bool_)
+            occurs[tokens.ids] = True
+            concept_of[~occurs] = -1
         names, concept_of, ids = _renumber(interner, tokens.ids, tokens.bounds, concept_of)
         changed = changed[concept_of[changed] >= 0]
         return Extracted(

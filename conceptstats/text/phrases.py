@@ -210,7 +210,7 @@ def _parse_json(path: Path, text: str) -> list[list[str]]:
     if isinstance(data, list):
         lines = [[phrase] for phrase in data]
     elif isinstance(data, dict):
-        lines = [[concept, *synonyms] for concept, synonyms in data.items()]
+        lines = [[concept, *(s if isinstance(s, list) else [s])] for concept, s in data.items()]
     else:
         lines = [[data]]
     if not all(isinstance(phrase, str) for line in lines for phrase in line):

@@ -1,0 +1,1 @@
+"""Accuracy against statistics: predictions, correlation, figures. Nothing yet."""

@@ -1,0 +1,103 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A first index
+#
+# Build an index of captions, look at what it holds, and meet the two traps of PMI: pairs that were
+# never seen, and pairs that were seen too rarely to say anything. The captions are those of
+# `conceptstats demo`: their joint distribution is known, so every number can be checked.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import conceptstats as cs
+from conceptstats.demo import COMPANIONS, THINGS, joint_table, true_pmi, write_captions
+
+folder = Path(tempfile.mkdtemp())
+rng = np.random.default_rng(0)
+joint = joint_table(rng)
+write_captions(folder / "captions.parquet", joint, 50_000, rng)
+cs.build_index([folder / "captions.parquet"], folder / "index")
+
+# %% [markdown]
+# ## Look
+# Opening an index takes milliseconds, whatever its size: its tables are memory-mapped.
+
+# %%
+index = cs.CaptionIndex.open(folder / "index")
+index.vocabulary.slice(0, 8).to_pandas()
+
+# %%
+index.count("Candles"), index.count("candle", "hat"), index.count("candle", "hat", "photo")
+
+# %%
+index.find("candle", "hat", k=3)
+
+# %%
+index.neighbors("candle", by="npmi", k=8).to_pandas()
+
+# %% [markdown]
+# ## PMI, recovered and true
+# One point a pair, with its 95% interval, in the order of how often the pair was seen. On the
+# right, where a pair is in hundreds of captions, PMI is what it should be; on the left it is mostly
+# noise.
+# **Trap 1: a PMI without its count says nothing.** The interval says it.
+
+# %%
+truth = true_pmi(joint)
+pairs = [
+    (index.pmi(thing, companion), truth[i, j])
+    for i, thing in enumerate(THINGS)
+    for j, companion in enumerate(COMPANIONS)
+]
+seen = [(pair, true) for pair, true in pairs if pair.n_ab > 0]
+error = np.array([pair.pmi - true for pair, true in seen])
+low = np.array([pair.pmi - pair.pmi_low for pair, _ in seen])
+high = np.array([pair.pmi_high - pair.pmi for pair, _ in seen])
+figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+axes.errorbar(
+    [pair.n_ab for pair, _ in seen], error, [low, high], fmt=".", markersize=3, linewidth=0.4
+)
+axes.axhline(0, color="0.5", linewidth=0.8)
+axes.set(xscale="log", xlabel="captions with both", ylabel="PMI recovered - true (nats)")
+# %% [markdown]
+# ## Zero counts
+# **Trap 2: PMI of a pair that was never seen is minus infinity**, whether the pair is impossible or
+# just unlucky. What the data do say is the upper end of the interval: with this many captions of
+# both concepts, an independent pair would hardly be missing.
+
+# %%
+unseen = [(pair, true) for pair, true in pairs if pair.n_ab == 0]
+for pair, true in unseen[:6]:
+    expected = pair.n_a * pair.n_b / pair.n
+    print(
+        f"{pair.concept_a:>10} {pair.concept_b:<10} expected {expected:6.1f}  "
+        f"PMI {pair.pmi} (at most {pair.pmi_high:.2f})  true {true:.2f}"
+    )
+
+# %% [markdown]
+# The published formula avoids the infinity by adding constants (1 to pairs, 1,000 to singles), and
+# so ranks a pair of two *rare* words that never met above a pair of common words that always do.
+# Compare the order of the two formulas on the same pairs:
+
+# %%
+paper = [index.pmi(pair.concept_a, pair.concept_b, formula="paper").pmi for pair, _ in pairs]
+document = [pair.pmi if pair.n_ab else np.nan for pair, _ in pairs]
+figure, axes = plt.subplots(figsize=(4, 3.2), layout="constrained")
+axes.plot(document, paper, ".", markersize=3)
+axes.set(xlabel="PMI, document formula", ylabel="PMI, paper formula")

@@ -1,0 +1,1 @@
+"""Controlled concept-pair images: prompts, generators, edited photographs. Nothing yet."""
