@@ -60,9 +60,8 @@ class RunWriter:
         self._partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.mkdir(parents=True)
-        self._files = {
-            name: (self._partial / name).open("wb", buffering=0) for name in ("sizes", "b", "n")
-        }
+        # Buffered: a raw file may write less than it is given, as when the disk fills up.
+        self._files = {name: (self._partial / name).open("wb") for name in ("sizes", "b", "n")}
 
     def write(self, block: Block) -> None:
         """Append a block."""

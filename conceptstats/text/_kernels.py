@@ -19,7 +19,7 @@ _LONG = np.uint64(0xFF << 56)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_2 = np.uint64(0xD6E8FEB86659FD93)
 _U32 = np.uint64(32)
-_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ONES, _LOW_4 = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFFFFFFFF)
 _EACH = 0x0101010101010101  # a byte's value in each of eight bytes
 _TOP = np.uint64(0x80 * _EACH)
 _LOW = np.uint64(0x7F * _EACH)
@@ -122,51 +122,50 @@ def _find(arena, ends, slots, key, data, start, length):
 
 
 @njit(nogil=True, cache=True)
-def _decode(data, at, end):
-    """The code point at ``at`` and the place behind it; -1 where the UTF-8 is not valid."""
-    lead = np.int64(data[at])
+def _decode(word, available):
+    """The code point at the low end of a word and its length in bytes.
+
+    Numbers in and out, no array, so that the compiler makes it part of its callers.
+
+    Returns
+    -------
+    code : int
+        -1 where the UTF-8 is not valid within the ``available`` bytes.
+    length : int
+    """
+    word = np.int64(word & _LOW_4)
+    lead = word & 0xFF
     if lead < 0x80:
-        return lead, at + 1
-    if 0xC2 <= lead <= 0xDF:
-        extra, code, lowest = 1, lead & 0x1F, 0x80
-    elif 0xE0 <= lead <= 0xEF:
-        extra, code, lowest = 2, lead & 0x0F, 0x800
-    elif 0xF0 <= lead <= 0xF4:
-        extra, code, lowest = 3, lead & 0x07, 0x10000
-    else:
-        return -1, at + 1
-    if at + extra >= end:
-        return -1, end
-    for i in range(1, extra + 1):
-        byte = np.int64(data[at + i])
-        if byte & 0xC0 != 0x80:
-            return -1, at + i
-        code = (code << 6) | (byte & 0x3F)
-    if code < lowest or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        return -1, at + extra + 1
-    return code, at + extra + 1
+        return lead, 1
+    second, third, fourth = (word >> 8) & 0xFF, (word >> 16) & 0xFF, word >> 24
+    if available < 2 or second & 0xC0 != 0x80:
+        return -1, 1
+    if lead < 0xE0:
+        return (((lead & 0x1F) << 6) | (second & 0x3F), 2) if lead >= 0xC2 else (-1, 1)
+    if available < 3 or third & 0xC0 != 0x80:
+        return -1, 1
+    code = ((lead & 0x0F) << 12) | ((second & 0x3F) << 6) | (third & 0x3F)
+    if lead < 0xF0:
+        return (code, 3) if code >= 0x800 and not 0xD800 <= code <= 0xDFFF else (-1, 1)
+    if available < 4 or fourth & 0xC0 != 0x80:
+        return -1, 1
+    code = ((code & 0x7FFF) << 6) | (fourth & 0x3F)
+    return (code, 4) if lead < 0xF5 and 0x10000 <= code <= 0x10FFFF else (-1, 1)
 
 
 @njit(nogil=True, cache=True)
-def _encode(code, arena, at):
-    """Write a code point as UTF-8 at ``arena[at]``; the place behind it."""
+def _encode(code):
+    """UTF-8 of a code point at the low end of a word, and its length in bytes."""
     if code < 0x80:
-        arena[at] = code
-        return at + 1
+        return np.uint64(code), 1
+    last = 0x80 | (code & 0x3F)
     if code < 0x800:
-        arena[at] = 0xC0 | (code >> 6)
-        arena[at + 1] = 0x80 | (code & 0x3F)
-        return at + 2
+        return np.uint64(0xC0 | (code >> 6) | last << 8), 2
+    middle = 0x80 | ((code >> 6) & 0x3F)
     if code < 0x10000:
-        arena[at] = 0xE0 | (code >> 12)
-        arena[at + 1] = 0x80 | ((code >> 6) & 0x3F)
-        arena[at + 2] = 0x80 | (code & 0x3F)
-        return at + 3
-    arena[at] = 0xF0 | (code >> 18)
-    arena[at + 1] = 0x80 | ((code >> 12) & 0x3F)
-    arena[at + 2] = 0x80 | ((code >> 6) & 0x3F)
-    arena[at + 3] = 0x80 | (code & 0x3F)
-    return at + 4
+        return np.uint64(0xE0 | (code >> 12) | middle << 8 | last << 16), 3
+    high = 0x80 | ((code >> 12) & 0x3F)
+    return np.uint64(0xF0 | (code >> 18) | high << 8 | middle << 16 | last << 24), 4
 
 
 @njit(nogil=True, cache=True)
@@ -182,7 +181,7 @@ def _lower_sigma(data, begin, at, end, output, sigma):
         before -= 1
         while before > begin and data[before] & 0xC0 == 0x80:
             before -= 1
-        code, _ = _decode(data, before, end)
+        code, _ = _decode(_load(data, before, min(4, end - before)), end - before)
         if code < 0 or output[code] == 0:
             break
         if sigma[code] != 2:
@@ -192,7 +191,8 @@ def _lower_sigma(data, begin, at, end, output, sigma):
         return _SMALL_SIGMA
     behind = at + 2
     while behind < end:
-        code, behind = _decode(data, behind, end)
+        code, length = _decode(_load(data, behind, min(4, end - behind)), end - behind)
+        behind += length
         if code < 0 or output[code] == 0:
             break
         if sigma[code] != 2:
@@ -218,9 +218,14 @@ def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, star
     only_numeric = True
     while at < end:
         here = at
-        code, at = _decode(data, at, end)
+        if at + 8 <= data.size:
+            word = load64(data, at)
+        else:
+            word = _load(data, at, min(4, end - at))
+        code, length = _decode(word, end - at)
         if code < 0:
             return at, -1, False
+        at += length
         out = np.int64(output[code])
         if out == 0:
             if n_chars > 0 or spaced:
@@ -231,10 +236,13 @@ def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, star
             if code == CAPITAL_SIGMA:
                 out = _lower_sigma(data, begin, here, end, output, sigma)
             elif code == CAPITAL_I_WITH_DOT:
-                stop = _encode(_SMALL_I, arena, stop)
+                arena[stop] = _SMALL_I
+                stop += 1
                 out = _COMBINING_DOT
                 n_chars += 1
-        stop = _encode(out, arena, stop)
+        word, length = _encode(out)
+        store64(arena, stop, word)
+        stop += length
         n_chars += 1
     return at + 1, stop - start, n_chars > 1 and not only_numeric
 
@@ -294,7 +302,7 @@ def tokenize(
     while row < rows:
         at = np.int64(offsets[row])
         end = np.int64(offsets[row + 1]) if valid[row] else at
-        if 4 * (size + end - at) > slots.size:
+        if 3 * (size + end - at) > slots.size:
             break
         begin = at
         is_utf8 = True

@@ -70,7 +70,7 @@ class Interner:
         """Make an empty interner; with ``room`` tokens to come it need not grow on the way."""
         self._arena = np.zeros(1024, np.uint8)
         self._ends = np.zeros(128, np.int64)
-        self._slots = np.zeros(max(_FIRST_SLOTS, 4 << max(room - 1, 0).bit_length()), np.uint64)
+        self._slots = np.zeros(max(_FIRST_SLOTS, 2 << max(room - 1, 0).bit_length()), np.uint64)
         self.size = 0
 
     def copy(self) -> Interner:
@@ -138,7 +138,7 @@ class Interner:
         """
         data, offsets, _ = string_buffers(strings)
         self._reserve(int(offsets[-1] - offsets[0]) + 16, len(strings))
-        while 4 * (self.size + len(strings)) > self._slots.size:
+        while 3 * (self.size + len(strings)) > self._slots.size:
             self._slots = _kernels.grow(self._slots)
         ids = np.empty(len(strings), np.int32)
         self.size = _kernels.add_strings(
