@@ -24,7 +24,7 @@ from conceptstats.index import CaptionIndex, build_index
 N_CAPTIONS = 50_000
 LEAST_COUNT = 30  # captions of a pair that is compared: fewer say little about its PMI
 THINGS = tuple(
-    "anchor balloon bicycle boat bridge cactus camel candle castle clock cradle drum guitar kettle "
+    "anchor balloon bicycle boat bridge canoe camel candle castle clock cradle drum guitar kettle "
     "ladder lantern lighthouse piano rocket sailboat teapot tractor umbrella windmill".split()
 )
 COMPANIONS = tuple(

@@ -36,6 +36,13 @@ class SourceError(ConceptStatsError):
     """A caption file is missing, damaged, or of no known format."""
 
 
+class DamagedSourceError(SourceError):
+    """A caption file cannot be read from its head on; ``on_error="skip"`` leaves it out."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint or "--on-error skip leaves such files out, and lists them")
+
+
 class CaptionColumnError(SourceError):
     """The column that holds the captions cannot be told."""
 

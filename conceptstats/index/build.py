@@ -96,6 +96,7 @@ def build_index(
         caption_column=caption_column,
         id_column=id_column,
         subset=None if subset is None else str(subset),
+        on_error=on_error,
     )
     loaded = load_profile(profile, **(profile_options or {}))
     with_ids = id_column is not None or dedup == "id"
@@ -118,7 +119,7 @@ def build_index(
             parts = _read_parts(job, found.sources, loaded, with_ids, on_error)
         else:
             parts = _read_parts_on_cluster(job, found.sources, loaded, with_ids, on_error, dask)
-        finish(job, parts, found.sources, found.ignored, profile_record, run)
+        finish(job, parts, found, profile_record, run)
         publish(folder, output, overwrite=overwrite)
     job.progress.close()
     return output

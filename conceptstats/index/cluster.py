@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+_TIMEOUT = 10  # seconds that a scheduler has to answer
+
+
 @cache
 def _profile(name: str, options: str) -> Any:
     return load_profile(name, **json.loads(options))
@@ -106,7 +109,7 @@ def _client(address: str, workers: int) -> Iterator[Client]:
             yield client
         return
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=_TIMEOUT)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(
             f"no dask scheduler answers at {address!r}: {error}.",

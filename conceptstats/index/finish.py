@@ -25,7 +25,7 @@ from conceptstats.index.vocabulary import (
 )
 from conceptstats.progress import Progress
 from conceptstats.runs import dump_json
-from conceptstats.sources import Source
+from conceptstats.sources import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ class Job:
 def finish(
     job: Job,
     parts: Sequence[PartRecord],
-    sources: tuple[Source, ...],
-    ignored: tuple[str, ...],
+    found: Found,
     profile: dict[str, Any],
     run: dict[str, Any],
 ) -> None:
@@ -65,8 +64,8 @@ def finish(
     job : Job
     parts : sequence of PartRecord
         All parts, by source and number.
-    sources, ignored
-        For the manifest.
+    found : Found
+        The sources, and what was left out as a whole.
     profile : dict
         Name, options and versions.
     run : dict
@@ -94,11 +93,14 @@ def finish(
         "n_pairs": n_pairs,
         "n_pair_events": n_events,
     }
-    skipped = tuple(
-        (sources[part.source].path, row, reason) for part in parts for row, reason in part.problems
-    )
+    skipped = [(path, 0, reason) for path, reason in found.damaged]
+    for part in parts:
+        path = found.sources[part.source].path
+        skipped += [(path, row, reason) for row, reason in part.problems]
     named = {key: profile[key] for key in ("name", "versions")}
-    manifest = Manifest(named, job.settings, sources, tuple(parts), totals, skipped, ignored)
+    manifest = Manifest(
+        named, job.settings, found.sources, tuple(parts), totals, tuple(skipped), found.ignored
+    )
     shutil.rmtree(job.work)
     (job.folder / "plan.json").unlink()
     dump_json(job.folder / "index.json", manifest.to_json())

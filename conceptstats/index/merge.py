@@ -24,6 +24,7 @@ from conceptstats.index.staging import (
 )
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
+from conceptstats.sources import Found
 
 _PART_FILES = ("captions.arrow", "concepts.arrow", "forms.arrow", "part.json")
 
@@ -73,18 +74,16 @@ def merge_indexes(
     manifests = [read_manifest(folder) for folder in folders]
     profile = _common_profile(folders)
     settings = _common_settings(folders, manifests, max_concepts, min_count)
-    sources = tuple(source for manifest in manifests for source in manifest.sources)
-    _check_sources([source.path for source in sources])
-    inputs = {source.path: source.fingerprint for source in sources}
+    found = _all_sources(manifests)
+    inputs = {source.path: source.fingerprint for source in found.sources}
     run = run_record("index merge", {**asdict(settings), "profile": profile["name"]}, inputs)
     plan = {**asdict(settings), "merged": [str(folder.resolve()) for folder in folders],
             "inputs": inputs, "profile": profile}  # fmt: skip
-    ignored = tuple(name for manifest in manifests for name in manifest.ignored)
     progress = progress or Silent()
     with unfinished(output, plan) as partial, ThreadPoolExecutor(workers) as executor:
         job = Job(partial, settings, memory, workers, executor, progress)
         parts = _take_parts(job, folders, manifests)
-        finish(job, parts, sources, ignored, profile, run)
+        finish(job, parts, found, profile, run)
         publish(partial, output, overwrite=overwrite)
     progress.close()
     return output
@@ -128,15 +127,21 @@ def _common_settings(
     )
 
 
-def _check_sources(paths: Sequence[str]) -> None:
+def _all_sources(manifests: Sequence[Manifest]) -> Found:
+    """Sources of all indexes, and the files that were left out as a whole."""
+    sources = tuple(source for manifest in manifests for source in manifest.sources)
     seen: set[str] = set()
-    for path in paths:
-        if path in seen:
+    for source in sources:
+        if source.path in seen:
             raise SourceError(
-                f"{path} is in two of the indexes; its captions would count twice.",
+                f"{source.path} is in two of the indexes; its captions would count twice.",
                 "merge indexes of different files",
             )
-        seen.add(path)
+        seen.add(source.path)
+    skipped = [item for manifest in manifests for item in manifest.skipped]
+    damaged = tuple((path, reason) for path, _, reason in skipped if path not in seen)
+    ignored = tuple(name for manifest in manifests for name in manifest.ignored)
+    return Found(sources, ignored, damaged)
 
 
 def _take_parts(

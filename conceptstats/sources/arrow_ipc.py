@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conceptstats.errors import SourceError
+from conceptstats.errors import DamagedSourceError
 from conceptstats.sources.batch import Batch
 from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import is_url, open_binary
@@ -33,7 +33,8 @@ def detect_arrow(path: str, wanted: Wanted) -> Detected:
         with _open(path) as file:
             schema = _reader(file).schema
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path} is no whole Arrow file or stream: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise DamagedSourceError(f"{path} is no whole Arrow file or stream: {reason}.") from error
     return columns_of_schema("arrow", path, schema, wanted)
 
 

@@ -13,7 +13,7 @@ import fsspec
 import pyarrow as pa
 import xxhash
 
-from conceptstats.errors import SourceError
+from conceptstats.errors import DamagedSourceError, SourceError
 from conceptstats.sources.reading import DAMAGE
 
 MEBIBYTE = 1 << 20
@@ -141,7 +141,7 @@ def read_head(path: str, nbytes: int = MEBIBYTE) -> bytes:
             if damage is not None or not chunk:
                 break
     if not head:
-        raise SourceError(f"{path} is empty.")
+        raise DamagedSourceError(f"{path} is empty.")
     return head if len(head) < nbytes else head[: head.rfind(b"\n") + 1] or head
 
 

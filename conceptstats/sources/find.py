@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from conceptstats.errors import SourceError
+from conceptstats.errors import DamagedSourceError, SourceError
 from conceptstats.sources.arrow_ipc import detect_arrow
-from conceptstats.sources.batch import Source
+from conceptstats.sources.batch import OnError, Source
 from conceptstats.sources.coco import detect_coco
 from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import file_name, is_url, size_and_fingerprint, suffix_of
@@ -47,6 +47,7 @@ class Found(NamedTuple):
 
     sources: tuple[Source, ...]
     ignored: tuple[str, ...]  # files met in folders and globs that hold no captions
+    damaged: tuple[tuple[str, str], ...] = ()  # path and reason, with on_error="skip"
 
 
 def find_sources(
@@ -55,6 +56,7 @@ def find_sources(
     caption_column: str | None = None,
     id_column: str | None = None,
     subset: str | None = None,
+    on_error: OnError = "stop",
 ) -> Found:
     """Caption files behind some paths, folders, globs and URLs; only their heads are read.
 
@@ -71,6 +73,9 @@ def find_sources(
     subset : str, optional
         A DataComp subset, a sorted ``.npy`` of dtype ``u8,u8``; only captions whose ``uid`` is in
         it are read. Needs parquet files.
+    on_error : {"stop", "skip"}
+        With "skip", a file that is damaged at its head is left out and listed; one at least must be
+        whole.
 
     Returns
     -------
@@ -97,18 +102,28 @@ def find_sources(
     beside_parquet = _tars_beside_parquet(files)
     sources: list[Source] = []
     ignored: list[str] = []
+    damaged: list[tuple[str, str]] = []
     for place, expansion in zip(places, expansions, strict=True):
         n_before = len(sources)
         ignored.extend(expansion.ignored)
         for file in expansion.files:
-            source = None if file in beside_parquet else _detect(file, wanted, expansion.named)
+            try:
+                source = None if file in beside_parquet else _detect(file, wanted, expansion.named)
+            except DamagedSourceError as error:
+                if on_error == "stop":
+                    raise
+                damaged.append((file, error.message))
+                continue
             if source is None:
                 ignored.append(file)
             else:
                 sources.append(source)
-        if len(sources) == n_before and beside_parquet.isdisjoint(expansion.files):
+        of_use = beside_parquet.union(file for file, _ in damaged)
+        if len(sources) == n_before and of_use.isdisjoint(expansion.files):
             raise SourceError(f"{place} holds no caption file.", _known_formats())
-    return Found(tuple(sources), tuple(ignored))
+    if not sources:
+        raise SourceError(f"no file is whole: {damaged[0][1]}")
+    return Found(tuple(sources), tuple(ignored), tuple(damaged))
 
 
 def _detect(path: str, wanted: Wanted, named: bool) -> Source | None:
@@ -120,10 +135,10 @@ def _detect(path: str, wanted: Wanted, named: bool) -> Source | None:
         try:
             size, fingerprint = size_and_fingerprint(path)
             if not size and not is_url(path):
-                raise SourceError(f"{path} is empty.")
+                raise DamagedSourceError(f"{path} is empty.")
             detected = detect(path, wanted)
         except DAMAGE as error:
-            raise SourceError(f"{path} cannot be read: {error}.") from error
+            raise DamagedSourceError(f"{path} cannot be read: {error}.") from error
     if detected is None:
         if named:
             raise SourceError(f"{path} is no caption file of a known format.", _known_formats())

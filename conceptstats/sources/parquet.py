@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from conceptstats.errors import CaptionColumnError, SourceError
+from conceptstats.errors import CaptionColumnError, DamagedSourceError, SourceError
 from conceptstats.sources import columns
 from conceptstats.sources.batch import Batch
 from conceptstats.sources.columns import Detected, Wanted
@@ -36,7 +36,8 @@ def detect_parquet(path: str, wanted: Wanted) -> Detected:
         with _open(path) as file:
             schema = file.schema_arrow
     except pa.ArrowInvalid as error:
-        raise SourceError(f"{path} is no whole parquet file: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise DamagedSourceError(f"{path} is no whole parquet file: {reason}.") from error
     detected = columns_of_schema("parquet", path, schema, wanted)
     if wanted.subset is not None and UID_COLUMN not in schema.names:
         listed = ", ".join(schema.names)

@@ -106,7 +106,7 @@ def _find(arena, ends, slots, key, data, start, length):
     while slots[2 * at + 1] != 0:
         if slots[2 * at] == key:
             found = np.int64(slots[2 * at + 1]) - 1
-            # Keys take no notice of NULs at the end, which whole strings can have, so lengths count.
+            # A key takes no notice of NULs at the end, which whole strings can have.
             if ends[found + 1] - ends[found] == length:
                 if length <= 8:
                     return found
@@ -218,10 +218,7 @@ def _any_token(data, begin, at, end, output, numeric, sigma, spaced, arena, star
     only_numeric = True
     while at < end:
         here = at
-        if at + 8 <= data.size:
-            word = load64(data, at)
-        else:
-            word = _load(data, at, min(4, end - at))
+        word = load64(data, at) if at + 8 <= data.size else _load(data, at, min(4, end - at))
         code, length = _decode(word, end - at)
         if code < 0:
             return at, -1, False
