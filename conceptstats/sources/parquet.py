@@ -18,6 +18,7 @@ from conceptstats.sources.reading import BATCH_BYTES, BATCH_ROWS, Reading
 from conceptstats.sources.subset import UID_COLUMN, Subset
 from conceptstats.sources.text import is_text, null_where, to_ids, to_strings
 
+_BUFFER = 1 << 20  # bytes
 STATUS_COLUMN = "status"
 DOWNLOADED = "success"
 
@@ -89,10 +90,14 @@ def row_group_starts(path: str) -> list[int]:
 @contextmanager
 def _open(path: str) -> Iterator[pq.ParquetFile]:
     if not is_url(path):
-        with pq.ParquetFile(path, memory_map=True) as file:
+        # Buffered, not mapped: pages of a mapped file would count as memory of this process.
+        with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
             yield file
         return
-    with closing(open_binary(path)) as stream, pq.ParquetFile(stream) as file:
+    with (
+        closing(open_binary(path)) as stream,
+        pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file,
+    ):
         yield file
 
 
