@@ -68,8 +68,8 @@ def words(
 def spaced_tokens(caption: str) -> list[str]:
     """MetaCLIP's tokens: what stands between single blanks, case kept; '' where two blanks meet.
 
-    Seven marks are padded with blanks, and a phrase of the list matches where it stands between
-    blanks; so it matches here where its own words are consecutive tokens.
+    Seven marks are padded with blanks. A phrase of the list, which is not padded, matches where it
+    stands between blanks: where ``phrase.split(" ")`` are consecutive tokens.
 
     >>> spaced_tokens("Dog, cat")
     ['Dog', ',', '', 'cat']

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -87,19 +86,21 @@ def check_words(
     filters_lemmas: bool,
 ) -> None:
     """Compare concepts and forms with the reference."""
-    rule: Any = (stop_words, lemmatize)
-    extracted = extract(profile, captions)
+    lemmas: dict[str, str] = {}
+
+    def remember(form: str) -> str:
+        return lemmas.setdefault(form, lemmatize(form))
+
+    rule = (stop_words, remember)
     expected = [
-        reference.words(caption or "", *rule, filters_lemmas=filters_lemmas) for caption in captions
+        reference.words(text or "", *rule, filters_lemmas=filters_lemmas) for text in captions
     ]
+    extracted = extract(profile, captions)
     assert concepts_in(extracted) == expected
-    assert set(extracted.ids.tolist()) == set(range(len(extracted.concepts)))
-    forms = {}
-    for form in {form for caption in captions for form in reference.tokenize(caption or "")}:
-        lemma = reference.words(form, *rule, filters_lemmas=filters_lemmas)
-        if lemma and lemma != [form]:
-            forms[form] = lemma[0]
-    assert forms_in(extracted) == forms
+    occurring = {concept for concepts in expected for concept in concepts}
+    assert set(extracted.concepts.to_pylist()) == occurring
+    changed = {form: lemma for form, lemma in lemmas.items() if lemma != form}
+    assert forms_in(extracted) == {f: lemma for f, lemma in changed.items() if lemma in occurring}
 
 
 # The profile `words`.
@@ -111,6 +112,7 @@ def check_words(
         ("women", "woman"),  # a listed exception with one lemma
         ("geese", "goose"),
         ("leaves", "leaf"),  # leaf and leave: the shortest that is a noun
+        ("ploughmen", "plowman"),  # ploughman is longer
         ("axes", "ax"),  # ax, axe and axis: an exception may have two characters
         ("data", "datum"),
         ("dogs", "dog"),  # suffixes, from the longest on
@@ -119,6 +121,7 @@ def check_words(
         ("churches", "church"),
         ("dishes", "dish"),
         ("ponies", "pony"),
+        ("lenses", "lens"),  # "lense" is known too
         ("firemen", "fireman"),
         ("ties", "tie"),  # "ty" is no noun, so the next rule
         ("gas", "gas"),  # "ga" would have two characters
@@ -341,9 +344,9 @@ def test_words_of_a_row_that_is_not_utf8_do_not_occur(
 
 def test_unknown_profiles_and_options_are_refused() -> None:
     """The error lists the profiles, or names the option."""
-    with pytest.raises(ProfileError, match="no profile 'lemmas'.*words, paper, nouns, concepts"):
+    with pytest.raises(ProfileError, match=r"no profile 'lemmas'.*words, paper, nouns, concepts"):
         load_profile("lemmas")
-    with pytest.raises(ProfileError, match="'words' does not take .*'pipeline'"):
+    with pytest.raises(ProfileError, match=r"'words' does not take .*'pipeline'"):
         load_profile("words", pipeline="en")
-    with pytest.raises(ProfileError, match="'concepts' does not take .*'file'"):
+    with pytest.raises(ProfileError, match=r"'concepts' does not take .*'file'"):
         load_profile("concepts", file="concepts.txt")

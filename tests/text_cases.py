@@ -17,7 +17,7 @@ from conceptstats.text.profile import Extracted
 WORDS = [
     *("a", "I", "Dog", "dogs", "leaves", "women", "buses", "glass", "us", "two", "front", "the"),
     *("running", "climbing", "skatebOArd", "elephantelephant", "elephantelephants", "x" * 40),
-    *("3", "42", "1985", "3d", "½", "²", "三", "Ⅳ", "٣٤", "x86"),
+    *("3", "42", "1985", "3d", "12345678", "31415926535897932", "½", "²", "三", "Ⅳ", "٣٤", "x86"),
     *("Ärger", "straße", "STRASSE", "ﬁsh", "Café", "cafés", "ΣΊΣΥΦΟΣ", "Σ", "ΑΣ", "ʰΣ", "İstanbul"),
     *("İ", "\u212a", "ÅNGSTRÖM", "Ⱥ", "наШ", "猫と犬", "कुत्ता", "𝔇𝔬𝔤", "𐐀", "e\u0301"),
 ]

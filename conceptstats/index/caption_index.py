@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from conceptstats.errors import (
     UnknownConceptError,
 )
 from conceptstats.index.forward import Found, count_rows_with, find_rows_with
-from conceptstats.index.layout import Manifest, read_manifest
+from conceptstats.index.layout import Manifest, read_manifest, read_profile
 from conceptstats.index.pair_table import PairTable
 from conceptstats.text import load_profile
 from conceptstats.text.profile import Profile
@@ -96,7 +95,7 @@ class CaptionIndex:
     @cached_property
     def profile(self) -> Profile:
         """The profile that the captions went through."""
-        data = json.loads((self.path / "profile.json").read_text(encoding="utf-8"))
+        data = read_profile(self.path)
         return load_profile(data["name"], **data["options"])
 
     @cached_property

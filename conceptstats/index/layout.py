@@ -170,3 +170,21 @@ def read_manifest(index: Path) -> Manifest:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise IndexFormatError(f"{index / 'index.json'} is damaged: {error!r}.") from error
+
+
+def read_profile(index: Path) -> dict[str, Any]:
+    """Read profile.json: name, options and versions.
+
+    Raises
+    ------
+    IndexFormatError
+        When it is missing or damaged.
+    """
+    path = index / "profile.json"
+    try:
+        profile: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IndexFormatError(
+            f"{path} is missing or damaged: {error}.", "conceptstats index verify INDEX"
+        ) from error
+    return profile

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from conceptstats import tables
-from conceptstats.errors import ParameterError, ProfileError, SourceError
+from conceptstats.errors import IndexFormatError, ParameterError, ProfileError, SourceError
 from conceptstats.index.finish import Job, finish
-from conceptstats.index.layout import Manifest, PartRecord, Settings, read_manifest
+from conceptstats.index.layout import (
+    Manifest,
+    PartRecord,
+    Settings,
+    read_manifest,
+    read_profile,
+)
 from conceptstats.index.staging import (
     DEFAULT_MEMORY,
     check_output,
@@ -90,7 +96,7 @@ def merge_indexes(
 
 
 def _common_profile(folders: Sequence[Path]) -> dict[str, Any]:
-    profiles = [json.loads((f / "profile.json").read_text(encoding="utf-8")) for f in folders]
+    profiles = [read_profile(folder) for folder in folders]
     for folder, profile in zip(folders, profiles, strict=True):
         if profile != profiles[0]:
             raise ProfileError(
@@ -98,8 +104,7 @@ def _common_profile(folders: Sequence[Path]) -> dict[str, Any]:
                 f"({_named(profiles[0])}).",
                 "only indexes of one profile, in one version, can be merged",
             )
-    first: dict[str, Any] = profiles[0]
-    return first
+    return profiles[0]
 
 
 def _named(profile: dict[str, Any]) -> str:
@@ -171,6 +176,10 @@ def _link(source: Path, target: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for name in _PART_FILES:
+            if not (source / name).is_file():
+                raise IndexFormatError(
+                    f"{source / name} is missing.", "conceptstats index verify INDEX"
+                )
             try:
                 os.link(source / name, target / name)
             except OSError:

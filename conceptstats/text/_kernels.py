@@ -287,7 +287,7 @@ def tokenize(
     -------
     row : int
         The row to go on with: ``rows`` when done. Before a row that could fill the hash table by
-        more than half the kernel returns; `grow` it and call again.
+        more than two thirds the kernel returns; `grow` it and call again.
     size : int
         Number of tokens in the interner.
     invalid : int

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 DEFAULT_PIPELINE = "en_core_web_sm"
+_TAGGERS = frozenset({"tagger", "morphologizer", "attribute_ruler"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,13 @@ def noun_profile(pipeline: str = DEFAULT_PIPELINE) -> NounProfile:
             f"profile 'nouns' needs the spaCy pipeline {pipeline!r}, which is not installed.",
             f"python -m spacy download {pipeline}, or --pipeline NAME_OR_FOLDER",
         ) from error
+    if not _TAGGERS.intersection(language.pipe_names):
+        raise ProfileError(
+            f"the spaCy pipeline {pipeline!r} does not tag parts of speech "
+            f"(it has: {', '.join(language.pipe_names) or 'nothing'}).",
+            f"choose one with {', '.join(sorted(_TAGGERS))}",
+        )
+    language.max_length = 1 << 30  # characters; captions are bounded by their source
     meta = language.meta
     versions = {"spacy": version("spacy"), meta["name"]: meta["version"]}
     return NounProfile(pipeline, versions, language)

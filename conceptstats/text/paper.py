@@ -37,9 +37,8 @@ def paper_profile() -> FormProfile:
             exceptions = frozenset(line.split(maxsplit=1)[0] for line in exceptions_file)
         wordnet_version = wordnet.get_version()
     except LookupError as error:
-        missing = str(error).strip().strip("*").split("\n")[0].strip()
         raise ProfileError(
-            f"profile 'paper' needs NLTK's stop words and WordNet: {missing or 'not found'}.", _HINT
+            "profile 'paper' needs NLTK's stop words and WordNet, which are not installed.", _HINT
         ) from error
     lemmatizer = WordNetLemmatizer()
     return FormProfile(

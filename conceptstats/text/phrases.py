@@ -6,7 +6,8 @@ A concept file is one of
 - JSON: a list of phrases, or an object of concept: [synonyms].
 
 A concept's own name is a phrase of it too. Phrases are compared token by token, either by words
-(lower-cased runs of letters and digits) or spaced (MetaCLIP's way: between blanks, case kept).
+(lower-cased runs of letters and digits) or spaced (MetaCLIP's way: between blanks, case kept; a
+caption's marks are padded with blanks and a phrase's are not, so "St. Louis" matches nothing).
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class PhraseProfile:
         table: dict[tuple[str, ...], str] = {}
         for concept, phrases in self.phrases.items():
             for phrase in phrases:
-                tokens = tuple(self._tokens(phrase))
-                if not any(tokens):
+                tokens = tuple(self._phrase_tokens(phrase))
+                if not any(token.strip() for token in tokens):
                     raise ProfileError(
                         f"the phrase {phrase!r} of concept {concept!r} has no word in it.",
                         "remove it from the concept file",
@@ -117,6 +118,9 @@ class PhraseProfile:
         names = pa.array(list(self.phrases), pa.large_string()).filter(pa.array(used))
         forms, form_ids = self._forms(used, local)
         return Extracted(names, local[ids], bounds, forms, form_ids, tokens.invalid)
+
+    def _phrase_tokens(self, phrase: str) -> list[str]:
+        return reference.tokenize(phrase) if self.split == "words" else phrase.split(" ")
 
     def _tokens(self, text: str) -> list[str]:
         if self.split == "words":

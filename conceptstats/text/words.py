@@ -35,6 +35,8 @@ STOP_WORDS = frozenset(
 )
 _SHORTEST_LEMMA = 3  # characters that a suffix rule leaves at the least: "gas" is not a "ga"
 _NOT_PLURAL = ("ss", "us", "is")
+_HISSING = ("ches", "shes", "sses", "xes", "zes")  # plurals in "es"
+_IRREGULAR = {"lenses": "lens", "species": "species"}  # not "lense", not "specie"
 
 
 def _read(table: str) -> Any:
@@ -46,9 +48,9 @@ def _read(table: str) -> Any:
 
 @cache
 def _tables() -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, str], ...]]:
-    """Known nouns, the lemma of each exception, and suffix rules from the longest suffix on."""
+    """Known nouns, the lemma of each exception, and suffix rules from the longest suffix to "s"."""
     nouns = frozenset(_read("index"))
-    exceptions = {}
+    exceptions = dict(_IRREGULAR)
     for form, lemmas in _read("exc").items():
         lemmas = [lemma for lemma in lemmas if "_" not in lemma]
         lemmas = [lemma for lemma in lemmas if lemma in nouns] or lemmas
@@ -63,16 +65,17 @@ def noun_lemma(form: str) -> str:
 
     In this order: the exception listed for the form (of several lemmas, those that are known
     nouns; of these the shortest, then the first by alphabet: "leaves" is "leaf"); the first suffix
-    rule, from the longest suffix on, that leaves a known noun of three characters or more; the form
-    itself. The bare plural "s" is not taken off "ss", "us" and "is".
+    rule that leaves a known noun of three characters or more; the form itself. The bare plural "s"
+    is tried first ("vases" is "vase", not "vas"), but behind a hiss after the longer suffixes
+    ("crosses" is "cross", not "crosse"), and it is not taken off "ss", "us" and "is".
 
-    >>> [noun_lemma(form) for form in ("dogs", "leaves", "glass", "women", "buses", "frisbee")]
-    ['dog', 'leaf', 'glass', 'woman', 'bus', 'frisbee']
+    >>> [noun_lemma(form) for form in ("dogs", "leaves", "glass", "women", "buses", "vases")]
+    ['dog', 'leaf', 'glass', 'woman', 'bus', 'vase']
     """
     nouns, exceptions, rules = _tables()
     if form in exceptions:
         return exceptions[form]
-    for old, new in rules:
+    for old, new in rules if form.endswith(_HISSING) else reversed(rules):
         if form.endswith(old) and not (old == "s" and form.endswith(_NOT_PLURAL)):
             lemma = form[: -len(old)] + new
             if len(lemma) >= _SHORTEST_LEMMA and lemma in nouns:
