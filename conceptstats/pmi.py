@@ -164,4 +164,4 @@ def paper_pmi(f_a: Counts, f_b: Counts, f_ab: Counts) -> Floats:
     pair = _log(np.asarray(f_ab, np.float64) + _PAPER_PAIR)
     a = _log(np.asarray(f_a, np.float64) + _PAPER_SINGLE)
     b = _log(np.asarray(f_b, np.float64) + _PAPER_SINGLE)
-    return np.asarray(_PAPER_LOG_K + pair - a - b, np.float64)
+    return np.asarray(_PAPER_LOG_K + pair - (a + b), np.float64)

@@ -46,9 +46,9 @@ def letters(number: int) -> str:
 
 
 def write_captions(path: Path, captions: Sequence[Caption], **columns: Sequence[Any]) -> Path:
-    """A parquet file of captions, in row groups of an odd size."""
+    """A parquet file of captions, in row groups of an odd size that no part has."""
     table = pa.table({"caption": pa.array(captions, pa.string()), **columns})
-    pq.write_table(table, path, row_group_size=37)
+    pq.write_table(table, path, row_group_size=37 if len(captions) < 5000 else 3777)
     return path
 
 
@@ -111,6 +111,11 @@ def assert_counts(index: Path, expected: reference.Counts) -> Manifest:
     assert totals["n_pairs"] == len(expected.n_pairs)
     assert totals["n_pair_events"] == sum(expected.n_pairs.values())
     return manifest
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder, hidden or not."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def files_of(index: Path, *without: str) -> dict[str, bytes]:
