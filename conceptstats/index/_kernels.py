@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 
 END = np.int32(-1)  # stands behind the concepts of each caption
+LENGTH_BITS = 24  # of a posting: how many concepts follow; the place is above them
+LENGTH_MASK = (1 << LENGTH_BITS) - 1
 
 
 @njit(nogil=True, cache=True)
@@ -145,7 +147,7 @@ def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):
         else:
             if left > 0:
                 cursor[concept + 1] -= 1
-                postings[cursor[concept + 1]] = ((i + 1) << 20) | left
+                postings[cursor[concept + 1]] = ((i + 1) << LENGTH_BITS) | left
             left += 1
 
 
@@ -189,8 +191,8 @@ def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, si
         before = n_out
         for part in range(starts.shape[0]):
             for p in range(starts[part, a], starts[part, a + 1]):
-                begin = postings[p] >> 20
-                for i in range(begin, begin + (postings[p] & 0xFFFFF)):
+                begin = postings[p] >> LENGTH_BITS
+                for i in range(begin, begin + (postings[p] & LENGTH_MASK)):
                     b = np.uintp(flat[i])
                     sums[b] += np.uint32(1)
                     touched[b >> np.uintp(4)] = 1

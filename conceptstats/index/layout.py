@@ -81,7 +81,7 @@ class PartCounts:
     n_invalid: int = 0  # unreadable, skipped
     n_duplicates: int = 0  # not counted because of --dedup
     n_captions: int = 0  # what remains: the N of every probability
-    n_tokens: int = 0  # occurrences of concepts
+    n_tokens: int = 0  # occurrences of concepts, those of duplicates included
 
     def __add__(self, other: PartCounts) -> PartCounts:
         """Counts of both."""

@@ -84,11 +84,16 @@ def _take(batches: list[Batch], first_row: int, rows: int) -> tuple[Batch, list[
         captions.append(batch.captions.slice(0, rows))
         if batch.ids is not None:
             ids.append(batch.ids.slice(0, rows))
-        n_failed += batch.n_failed
-        n_not_selected += batch.n_not_selected
         left = batch.captions.slice(rows)
+        # Of a batch that is cut, each side gets no more of a kind than it has rows without caption.
+        failed = min(batch.n_failed, captions[-1].null_count)
+        not_selected = min(batch.n_not_selected, captions[-1].null_count - failed)
+        n_failed += failed
+        n_not_selected += not_selected
         if len(left):
-            rest.append(Batch(left, None if batch.ids is None else batch.ids.slice(rows)))
+            left_ids = None if batch.ids is None else batch.ids.slice(rows)
+            n_left = batch.n_failed - failed, batch.n_not_selected - not_selected
+            rest.append(Batch(left, left_ids, *n_left))
         rows -= len(captions[-1])
     beyond = tuple(problem for problem in problems if problem.row >= end)
     if beyond:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from conceptstats import tables
+from conceptstats import __version__, tables
 from conceptstats.errors import (
     BuildInProgressError,
     ConceptStatsError,
@@ -53,11 +53,16 @@ def check_resources(workers: int | None, memory: int) -> tuple[int, int]:
 def check_output(output: Path, *, overwrite: bool) -> None:
     """Raise unless an index may be written there.
 
+    An index that a killed overwrite has left aside is put back first.
+
     Raises
     ------
     OutputExistsError
         When something is there and overwriting was not asked for, or it is no index.
     """
+    old = _aside(output)
+    if old.exists() and not output.exists():
+        old.rename(output)
     if not output.exists():
         return
     is_folder = output.is_dir()
@@ -89,7 +94,7 @@ def unfinished(output: Path, plan: dict[str, Any]) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
         try:
-            _resume_or_empty(folder, json.loads(json.dumps(plan)))
+            _resume_or_empty(folder, json.loads(json.dumps({**plan, "made_by": __version__})))
             yield folder
         except (ConceptStatsError, OSError) as error:
             if time.monotonic() - began < _WORTH_KEEPING:
@@ -135,12 +140,17 @@ def _resume_or_empty(folder: Path, plan: dict[str, Any]) -> None:
             shutil.rmtree(entry)
 
 
+def _aside(output: Path) -> Path:
+    """Where an index is while its replacement takes its place."""
+    return output.with_name(f".{output.name}.old")
+
+
 def publish(folder: Path, output: Path, *, overwrite: bool) -> None:
     """Make the finished folder the index."""
     check_output(output, overwrite=overwrite)
     (folder / LOCK).unlink()
     if output.exists():
-        old = output.with_name(f".{output.name}.old")
+        old = _aside(output)
         shutil.rmtree(old, ignore_errors=True)
         output.rename(old)
         folder.rename(output)
