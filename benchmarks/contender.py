@@ -25,10 +25,7 @@ Contender = Callable[[str, int, int], Counts]
 
 
 def build_conceptstats_index(out_dir: Path) -> Contender:
-    """Make a contender that builds an index on disk; its tables are memory-mapped.
-
-    Untested so far: tried with a stand-in for `build_index` only.
-    """
+    """Make a contender that builds an index on disk; its tables are memory-mapped."""
     from conceptstats.index import build_index
 
     def count(path: str, max_concepts: int, cores: int) -> Counts:
@@ -78,7 +75,9 @@ def describe_counts(counts: Counts) -> dict[str, object]:
 def main() -> None:
     """Warm up on a small file, measure on the large one, then describe the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["conceptstats", "sklearn", "polars", "duckdb"])
+    parser.add_argument(
+        "name", choices=["conceptstats", "sklearn", "polars", "polars_tuned", "duckdb"]
+    )
     parser.add_argument("path")
     parser.add_argument("--warm-up", required=True)
     parser.add_argument("--work", type=Path, required=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 WORK = HERE / "work"
-CONTENDERS = ("conceptstats", "sklearn", "polars", "duckdb")
+CONTENDERS = ("conceptstats", "sklearn", "polars", "polars_tuned", "duckdb")
 PACKAGES = (
     "conceptstats",
     "numba",

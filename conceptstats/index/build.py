@@ -153,14 +153,12 @@ def _read_parts(
             raise
         return records
 
-    # One more than there are cores: while one waits for a source to be read, the others count.
-    with ThreadPoolExecutor(job.workers + 1) as readers:
-        futures = [readers.submit(work) for _ in range(job.workers + 1)]
-        try:
-            records = [record for future in futures for record in future.result()]
-        except BaseException:  # Ctrl-C reaches this thread alone; the readers would go on
-            queue.stop()
-            raise
+    futures = [job.executor.submit(work) for _ in range(job.workers)]
+    try:
+        records = [record for future in futures for record in future.result()]
+    except BaseException:  # Ctrl-C reaches this thread alone; the readers would go on
+        queue.stop()
+        raise
     return sorted(records, key=lambda record: (record.source, record.number))
 
 

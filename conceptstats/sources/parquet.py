@@ -74,7 +74,9 @@ def read_parquet(reading: Reading, row_groups: Sequence[int] | None = None) -> I
             row_groups = range(file.num_row_groups)
         batch_size = _batch_size(file, source.caption_column)
         for group in row_groups:  # one at a time, so that damage to one leaves those before it
-            for batch in file.iter_batches(batch_size, row_groups=[group], columns=names):
+            for batch in file.iter_batches(
+                batch_size, row_groups=[group], columns=names, use_threads=False
+            ):
                 yield _to_batch(batch, reading, subset)
 
 
