@@ -108,7 +108,7 @@ def test_the_rest_of_a_truncated_file_is_recorded(tmp_path: Path) -> None:
     assert "the rest of the file was left out" in manifest.skipped[-1][2]
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [2, 4])
 def test_an_error_ends_the_reading_of_other_files(
     workers: int, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-END = np.int32(-1)  # stands behind the concepts of each caption
-LENGTH_BITS = 24  # of a posting: how many concepts follow; the place is above them
+from conceptstats._machine import prefetch
+
+LENGTH_BITS = 24  # of a posting: the number of concepts; their place is above it
 LENGTH_MASK = (1 << LENGTH_BITS) - 1
+AHEAD = 12  # postings
 
 
 @njit(nogil=True, cache=True)
@@ -56,21 +58,15 @@ def add_counts(ids, counts, totals):
 
 
 @njit(nogil=True, cache=True)
-def _insertion_sort(values, begin, end):
-    for i in range(begin + 1, end):
-        value = values[i]
-        j = i - 1
-        while j >= begin and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
+def order_captions(
+    ids, bounds, counted, concept_of, flat, flat_at, postings, post_at, starts, stops, events
+):
+    """Arrange one part so that the pairs of each concept can be read off.
 
-
-@njit(nogil=True, cache=True)
-def sort_captions(ids, bounds, counted, concept_of, flat, at, events):
-    """Write each caption as its distinct vocabulary concepts, ascending, with `END` behind.
-
-    Captions with fewer than two concepts hold no pair and are left out.
+    ``flat`` gets each caption's distinct vocabulary concepts, from the largest down. A posting of
+    concept a names a caption with a by the place in ``flat`` and the number of its concepts that
+    are larger than a. Two bucket passes do it, without a comparison: captions are listed by
+    concept, then filled concept by concept.
 
     Parameters
     ----------
@@ -79,76 +75,53 @@ def sort_captions(ids, bounds, counted, concept_of, flat, at, events):
     concept_of : (local concepts,) int32
         Vocabulary id of each local concept, or -1.
     flat : (room,) int32
-        Written from ``at`` on.
+        Row r is written from ``flat_at + bounds[r]`` on.
+    postings : (room,) int64
+        Written from ``post_at`` on: place << LENGTH_BITS | number.
+    starts, stops : (n_concepts,) int64
+        Receive the bounds of each concept's postings.
     events : (n_concepts,) int64
-        Pair events of each concept as the smaller one; added to.
-
-    Returns
-    -------
-    at : int
-        The place behind the last entry.
+        Receives the pair events of each concept as the smaller one.
     """
-    for row in range(bounds.size - 1):
-        if not counted[row]:
-            continue
-        begin = at
-        for i in range(bounds[row], bounds[row + 1]):
-            concept = concept_of[ids[i]]
-            flat[at] = concept
-            at += concept >= 0
-        if at - begin < 2:
-            at = begin
-            continue
-        if at - begin <= 48:
-            _insertion_sort(flat, begin, at)
-        else:
-            flat[begin:at].sort()
-        kept = begin
-        for i in range(begin + 1, at):
-            if flat[i] != flat[kept]:
-                kept += 1
-                flat[kept] = flat[i]
-        at = begin
-        if kept > begin:
-            at = kept + 1
-            for i in range(begin, kept):
-                events[flat[i]] += kept - i
-            flat[at] = END
-            at += 1
-    return at
-
-
-@njit(nogil=True, cache=True)
-def post_suffixes(flat, begin, end, n_concepts, starts, postings, at):
-    """List, for each concept, where in ``flat`` the larger concepts of its captions begin.
-
-    Parameters
-    ----------
-    flat : (n,) int32
-        From `sort_captions`.
-    starts : (n_concepts + 1,) int64
-        Receives the bounds of each concept's places in ``postings``.
-    postings : (room,) int32
-        Written from ``at`` on.
-    """
+    n_concepts = starts.size
     starts[:] = 0
-    for i in range(begin, end - 1):
-        if flat[i] >= 0 and flat[i + 1] >= 0:
-            starts[flat[i] + 1] += 1
-    starts[0] = at
+    for row in range(bounds.size - 1):
+        if counted[row]:
+            for i in range(bounds[row], bounds[row + 1]):
+                concept = concept_of[ids[i]]
+                if concept >= 0:
+                    starts[concept] += 1
+    at = post_at
     for concept in range(n_concepts):
-        starts[concept + 1] += starts[concept]
-    cursor = starts.copy()
-    left = 0  # larger concepts in the caption behind the one at hand
-    for i in range(end - 1, begin - 1, -1):
-        concept = flat[i]
-        if concept < 0:
-            left = 0
-        else:
-            if left > 0:
-                cursor[concept + 1] -= 1
-                postings[cursor[concept + 1]] = ((i + 1) << LENGTH_BITS) | left
-            left += 1
+        n_listed = starts[concept]
+        starts[concept] = at
+        stops[concept] = at
+        at += n_listed
+    for row in range(bounds.size - 1):
+        if counted[row]:
+            for i in range(bounds[row], bounds[row + 1]):
+                concept = concept_of[ids[i]]
+                if concept >= 0:
+                    postings[stops[concept]] = row
+                    stops[concept] += 1
+    filled = np.zeros(bounds.size - 1, np.int32)
+    for concept in range(n_concepts - 1, -1, -1):
+        kept = starts[concept]
+        total = 0
+        for p in range(starts[concept], stops[concept]):
+            row = postings[p]
+            place = flat_at + bounds[row]
+            larger = filled[row]
+            if larger > 0:
+                if flat[place + larger - 1] == concept:
+                    continue  # named again in the same caption
+                postings[kept] = (place << LENGTH_BITS) | larger
+                kept += 1
+                total += larger
+            flat[place + larger] = concept
+            filled[row] = larger + 1
+        stops[concept] = kept
+        events[concept] = total
 
 
 @njit(inline="always")
@@ -166,14 +139,14 @@ def _emit(sums, touched, first, out_b, out_n, n_out):
 
 
 @njit(nogil=True, cache=True)
-def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, sizes):
+def count_rows(flat, postings, starts, stops, first, last, out_b, out_n, sizes):
     """Pair counts of the concepts ``first`` to ``last - 1`` as the smaller of the pair.
 
     Parameters
     ----------
     flat, postings
-        From `sort_captions` and `post_suffixes`.
-    starts : (parts, n_concepts + 1) int64
+        From `order_captions`.
+    starts, stops : (parts, n_concepts) int64
     out_b, out_n : (room,) int32, uint32
         Receive the larger concept and the captions of each pair, by (a, b); room for the events of
         these rows and one more.
@@ -184,13 +157,16 @@ def count_rows(flat, starts, postings, first, last, n_concepts, out_b, out_n, si
     -------
     n_out : int
     """
+    n_concepts = starts.shape[1]
     sums = np.zeros((n_concepts // 16 + 1) * 16, np.uint32)
     touched = np.zeros(n_concepts // 16 + 1, np.uint8)  # which runs of 16 sums are not all zero
     n_out = 0
     for a in range(first, last):
         before = n_out
         for part in range(starts.shape[0]):
-            for p in range(starts[part, a], starts[part, a + 1]):
+            stop = stops[part, a]
+            for p in range(starts[part, a], stop):
+                prefetch(flat, postings[min(p + AHEAD, stop - 1)] >> LENGTH_BITS)
                 begin = postings[p] >> LENGTH_BITS
                 for i in range(begin, begin + (postings[p] & LENGTH_MASK)):
                     b = np.uintp(flat[i])

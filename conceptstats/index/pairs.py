@@ -206,33 +206,30 @@ def _count_segment(
     executor: Executor,
     workers: int,
 ) -> None:
-    rooms = [part.counts.n_tokens + part.counts.n_rows + 2 for part in parts]
-    places = np.concatenate([[0], np.cumsum(rooms)]).astype(np.int64)
+    places = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([part.counts.n_tokens for part in parts], out=places[1:])
     flat = np.empty(places[-1], np.int32)
     postings = np.empty(places[-1], np.int64)
-    starts = np.empty((len(parts), n_concepts + 1), np.int64)
-    events = np.zeros((len(parts), n_concepts), np.int64)
+    shape = len(parts), n_concepts
+    starts, stops, events = (np.empty(shape, np.int64) for _ in range(3))
 
-    def prepare(number: int) -> None:
-        part = parts[number]
+    def order(number: int) -> None:
+        part, place = parts[number], places[number]
         tokens = read_tokens(folder / part.name)
-        begin = places[number]
-        end = _kernels.sort_captions(
-            tokens.ids, tokens.bounds, tokens.counted, read_part_ids(folder, part), flat, begin,
-            events[number],
+        _kernels.order_captions(
+            *tokens, read_part_ids(folder, part), flat, place, postings, place,
+            starts[number], stops[number], events[number],
         )  # fmt: skip
-        _kernels.post_suffixes(flat, begin, end, n_concepts, starts[number], postings, begin)
 
-    for _ in executor.map(prepare, range(len(parts))):
+    for _ in executor.map(order, range(len(parts))):
         pass
-    totals = events.sum(axis=0)
-    before = np.concatenate([[0], np.cumsum(totals)])
+    before = np.concatenate([[0], np.cumsum(events.sum(axis=0))])
 
     def count(first: int, last: int) -> Block:
         room = min(int(before[last] - before[first]), (last - first) * n_concepts) + 1
         b, n = np.empty(room, np.int32), np.empty(room, np.uint32)
         sizes = np.empty(last - first, np.int64)
-        n_out = _kernels.count_rows(flat, starts, postings, first, last, n_concepts, b, n, sizes)
+        n_out = _kernels.count_rows(flat, postings, starts, stops, first, last, b, n, sizes)
         return Block(first, sizes, b[:n_out], n[:n_out])
 
     for block in _ordered(executor, count, _ranges(before), workers):

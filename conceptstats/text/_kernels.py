@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from conceptstats._machine import load64, store64, trailing_zeros
 from conceptstats.text._unicode import CAPITAL_I_WITH_DOT, CAPITAL_SIGMA
-from conceptstats.text._words64 import load64, store64, trailing_zeros
 
 _LONG = np.uint64(0xFF << 56)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)

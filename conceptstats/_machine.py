@@ -1,4 +1,4 @@
-"""Eight bytes at once: the three machine operations that numba has no name for.
+"""Machine operations that numba has no name for: eight bytes at once, trailing zeros, prefetch.
 
 Each has a plain Python twin, which serves when numba's compiler is switched off.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import config, njit, types
 from numba.extending import intrinsic
 
@@ -20,6 +21,9 @@ if getattr(config, "DISABLE_JIT"):  # noqa: B009 - numba sets it at run time
     def store64(data: Any, at: int, word: np.uint64) -> None:
         """Write a number to ``data[at:at + 8]``, lowest byte first."""
         data[at : at + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
+
+    def prefetch(data: Any, at: int) -> None:
+        """Nothing: there is no cache to fill."""
 
     def trailing_zeros(word: np.uint64) -> int:
         """Zero bits below the lowest one bit; 64 for zero."""
@@ -53,6 +57,23 @@ else:
             return context.get_dummy_value()
 
         return types.void(data, types.intp, types.uint64), generate
+
+    @intrinsic
+    def prefetch(typing_context: Any, data: Any, at: Any) -> Any:
+        """Have the cache line of ``data[at]`` fetched for reading, without waiting for it."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            struct = context.make_array(signature.args[0])(context, builder, args[0])
+            address = builder.gep(struct.data, [args[1]], inbounds=True)
+            byte = builder.bitcast(address, ir.IntType(8).as_pointer())
+            kinds = [byte.type, *[ir.IntType(32)] * 3]
+            declared = ir.FunctionType(ir.VoidType(), kinds)
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte.type], declared)
+            flags = [ir.Constant(ir.IntType(32), value) for value in (0, 3, 1)]  # read, keep, data
+            builder.call(function, [byte, *flags])
+            return context.get_dummy_value()
+
+        return types.void(data, types.intp), generate
 
     @intrinsic
     def _cttz(typing_context: Any, word: Any) -> Any:
