@@ -57,7 +57,7 @@ def small_scale(part_rows: int = 50) -> Iterator[None]:
     """Limits so low that a few hundred captions make many parts, segments, runs and batches."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART_ROWS", part_rows)
-        patch.setattr(pairs, "_MAX_SEGMENT_TOKENS", 4 * part_rows)
+        patch.setattr(pairs, "_MAX_SEGMENT_BYTES", 240 * part_rows)
         patch.setattr(pairs, "_BLOCK_EVENTS", 100)
         patch.setattr(pairs, "BATCH_PAIRS", 64)
         patch.setattr(pairs, "_MAX_RUNS", 2)

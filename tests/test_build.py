@@ -133,11 +133,11 @@ def test_workers_and_memory_do_not_show(
         write_captions(tmp_path / "b.parquet", captions[middle:]),
     ]
     monkeypatch.setattr(pairs, "_BYTES_PER_TOKEN", 100_000)  # memory decides on the segments
-    monkeypatch.setattr(pairs, "_MAX_SEGMENT_TOKENS", 12_000_000)
+    monkeypatch.setattr(pairs, "_MAX_SEGMENT_BYTES", 4096 * MIB)
     planned = []
 
-    def plan(parts: list[PartRecord], memory: int) -> list[list[PartRecord]]:
-        planned.append(len(segments := plan_segments(parts, memory)))
+    def plan(parts: list[PartRecord], n: int, memory: int) -> list[list[PartRecord]]:
+        planned.append(len(segments := plan_segments(parts, n, memory)))
         return segments
 
     monkeypatch.setattr(pairs, "plan_segments", plan)

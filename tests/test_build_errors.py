@@ -231,7 +231,7 @@ from conceptstats.index import pairs, parts
 from conceptstats.index.build import build_index
 
 source, folder, limit, parts.PART_ROWS = *sys.argv[1:4], int(sys.argv[4])
-pairs._MAX_SEGMENT_TOKENS = 5000  # more are counted in runs
+pairs._MAX_SEGMENT_BYTES = 60_000  # more are counted in runs
 build_index([source], folder + "/first")  # compiles, and caches what is compiled
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:

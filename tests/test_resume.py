@@ -42,7 +42,7 @@ from conceptstats.index.build import build_index
 from conceptstats.text import load_profile
 
 parts.PART_ROWS = 2000
-pairs._MAX_SEGMENT_TOKENS, pairs._BLOCK_EVENTS, pairs._MAX_RUNS = 60_000, 50_000, 4
+pairs._MAX_SEGMENT_BYTES, pairs._BLOCK_EVENTS, pairs._MAX_RUNS = 1_000_000, 50_000, 4
 load_profile("words")
 print("ready", flush=True)
 build_index(sys.argv[2:], sys.argv[1], dedup="caption", max_concepts=3000, workers=2)
@@ -217,7 +217,7 @@ def test_a_build_goes_on_with_another_memory(
     captions = random_captions(7, 1000)
     source = write_captions(tmp_path / "c.parquet", captions)
     with small_scale():
-        monkeypatch.setattr(pairs, "_MAX_SEGMENT_TOKENS", 12_000_000)
+        monkeypatch.setattr(pairs, "_MAX_SEGMENT_BYTES", 4096 * MIB)
         monkeypatch.setattr(pairs, "_BYTES_PER_TOKEN", 70_000)
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
             stop_at(patch, pairs, "_count_segment", 2)

@@ -27,8 +27,9 @@ from conceptstats.index.part_files import read_tokens
 from conceptstats.index.vocabulary import read_part_ids
 
 BATCH_PAIRS = 1 << 21  # rows of a record batch of the pair table
-_MAX_SEGMENT_TOKENS = 12_000_000
-_BYTES_PER_TOKEN = 16  # of a segment: id, terminator, posting
+_MAX_SEGMENT_BYTES = 160 << 20  # more makes fewer runs, and nothing faster
+_BYTES_PER_TOKEN = 12  # of a segment: id and posting
+_BYTES_PER_CONCEPT = 24  # of a part: bounds of its postings, events
 _BLOCK_EVENTS = 1_500_000  # pair events that a worker counts at once
 _MAX_RUNS = 32  # merged at once; more are merged in two steps
 
@@ -123,17 +124,20 @@ class PairWriter:
         self._filled = 0
 
 
-def plan_segments(parts: Sequence[PartRecord], memory: int) -> list[list[PartRecord]]:
+def plan_segments(
+    parts: Sequence[PartRecord], n_concepts: int, memory: int
+) -> list[list[PartRecord]]:
     """Consecutive parts that are counted together, within the memory in bytes."""
-    room = max(min(_MAX_SEGMENT_TOKENS, memory // (2 * _BYTES_PER_TOKEN)), 1)
+    room = min(_MAX_SEGMENT_BYTES, memory // 2)
     segments: list[list[PartRecord]] = []
     filled = room + 1
     for part in parts:
-        if filled + part.counts.n_tokens > room:
+        needed = part.counts.n_tokens * _BYTES_PER_TOKEN + n_concepts * _BYTES_PER_CONCEPT
+        if filled + needed > room:
             segments.append([])
             filled = 0
         segments[-1].append(part)
-        filled += part.counts.n_tokens
+        filled += needed
     return segments
 
 
@@ -165,7 +169,7 @@ def count_pairs(
     -------
     n_pairs, n_pair_events : int
     """
-    segments = plan_segments(parts, memory)
+    segments = plan_segments(parts, n_concepts, memory)
     writer = PairWriter(target)
     if len(segments) <= 1:
         for segment in segments:
