@@ -51,7 +51,13 @@ class FormProfile:
     lemmatize: Callable[[str], str]
     filters_lemmas: bool
     options: dict[str, Any] = field(default_factory=dict)
-    _lemmas: dict[str, str | None] = field(default_factory=dict, repr=False)
+    _lemmas: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
+    _listed: pa.Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the list of forms that are looked at one by one."""
+        listed = pa.array(sorted(self.exceptions | self.stop_words), pa.large_string())
+        object.__setattr__(self, "_listed", listed)
 
     def lemma(self, form: str) -> str | None:
         """Concept of a lower-case form, or None where it is dropped."""
@@ -90,7 +96,7 @@ class FormProfile:
     def _map_forms(self, forms: pa.Array, interner: Interner) -> tuple[Ids, npt.NDArray[np.int64]]:
         """Token id of each form's lemma (or -1), and which forms are not their own lemma."""
         concept_of = np.arange(len(forms), dtype=np.int32)
-        suspect = pc.is_in(forms, pa.array(sorted(self.exceptions | self.stop_words), forms.type))
+        suspect = pc.is_in(forms, self._listed)
         for ending in _INFLECTED_ENDINGS:
             suspect = pc.or_(suspect, pc.ends_with(forms, ending))
         suspects = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
