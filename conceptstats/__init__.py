@@ -25,3 +25,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(conceptstats.index, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return __all__

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from conceptstats.errors import OutputExistsError
 from conceptstats.index import CaptionIndex, build_index
+from conceptstats.tables import output_errors
 
 N_CAPTIONS = 50_000
 LEAST_COUNT = 30  # captions of a pair that is compared: fewer say little about its PMI
@@ -32,6 +33,7 @@ COMPANIONS = tuple(
     "feather flower hammer hat key leaf lemon mirror moon mushroom pear pumpkin ribbon ring rock "
     "rose shell shoe spoon star tree".split()
 )
+_MARK = ".conceptstats-demo"  # a file in the folder of a demo
 _BOTH = 0.6  # share of captions that name both; the others name one of the two
 _ZIPF = 0.7
 _ASSOCIATION = 1.0  # standard deviation of the log association
@@ -70,7 +72,7 @@ class DemoResult:
         """What is printed above the pairs."""
         return {
             "captions": self.captions,
-            "captions per second": round(self.captions_per_second),
+            "captions per second (the first build compiles)": round(self.captions_per_second),
             "concepts": self.n_concepts,
             "pairs seen": self.n_pairs,
             f"pairs compared ({LEAST_COUNT} captions or more)": self.n_compared,
@@ -146,7 +148,7 @@ def run_demo(output: Path, *, n_captions: int = N_CAPTIONS, seed: int = 0) -> De
     Raises
     ------
     OutputExistsError
-        When the folder holds something else than a demo.
+        When the folder holds something and is no demo.
     """
     _clear(output)
     rng = np.random.default_rng(seed)
@@ -179,14 +181,15 @@ def run_demo(output: Path, *, n_captions: int = N_CAPTIONS, seed: int = 0) -> De
 
 
 def _clear(output: Path) -> None:
-    known = {"captions.parquet", "index", "pmi.png"}
-    if output.exists():
-        if not output.is_dir() or {entry.name for entry in output.iterdir()} - known:
-            raise OutputExistsError(
-                f"{output} exists and holds something else than a demo.", "choose another folder"
-            )
-        shutil.rmtree(output)
-    output.mkdir(parents=True)
+    """Make an empty folder there; an earlier demo, which has its mark, is removed."""
+    mark = output / _MARK
+    if output.exists() and not mark.exists() and (output.is_file() or any(output.iterdir())):
+        raise OutputExistsError(f"{output} exists and is no demo.", "choose another folder")
+    with output_errors(output):
+        if mark.exists():
+            shutil.rmtree(output)
+        output.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
 
 def _compare(index: CaptionIndex, truth: npt.NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -75,6 +75,10 @@ class UnknownConceptError(ConceptStatsError):
     """A concept is outside the vocabulary of the index, so its statistics are unknown."""
 
 
+class AbsentConceptError(UnknownConceptError):
+    """A concept is in no caption: the vocabulary was not cut, and does not have it."""
+
+
 class TableError(ConceptStatsError):
     """A table lacks a column, or has one of another type than its schema says."""
 

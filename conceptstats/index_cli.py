@@ -64,7 +64,7 @@ def index_group() -> None:
 @click.option("--pipeline", help="Profile nouns: spaCy pipeline. [default: en_core_web_sm]")
 @click.option("--caption-column", help="Column of the captions. [default: by name]")
 @click.option(
-    "--id-column", help="Column of sample ids, to be stored. [default: by name, unstored]"
+    "--id-column", help="Column of sample ids, for --dedup id and find. [default: by name]"
 )
 @click.option(
     "--subset",
@@ -144,6 +144,7 @@ def _show(path: Path, manifest: Manifest, as_json: bool) -> None:
         return
     summary |= {
         "profile": manifest.profile["name"],
+        "vocabulary cut": manifest.is_cut,
         "max_concepts": manifest.settings.max_concepts,
         "min_count": manifest.settings.min_count,
         "dedup": manifest.settings.dedup,
@@ -177,7 +178,7 @@ def verify(index: Path, workers: int | None, as_json: bool) -> None:
     from conceptstats.errors import IndexFormatError
     from conceptstats.index import verify_index
 
-    result = verify_index(index, workers or 1)
+    result = verify_index(index, workers)
     if as_json:
         print_json(result._asdict())
     elif not result.damaged:

@@ -11,7 +11,9 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-quiet_option = click.option("--quiet", is_flag=True, help="No progress, no messages.")
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="No progress and no messages on standard error."
+)
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
@@ -39,6 +41,7 @@ memory_option = click.option(
     type=Size(),
     default="4GiB",
     show_default=True,
-    help="Memory for the tables at work; more work is done in passes.",
+    help="Memory for counting and merging, which take passes beyond it. Reading takes up to 100 MB "
+    "a worker besides.",
 )
 workers_option = click.option("--workers", type=int, help="Threads. [default: all cores]")

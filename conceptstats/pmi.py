@@ -80,21 +80,38 @@ def pmi(
 def npmi(n: Counts, n_a: Counts, n_b: Counts, n_ab: Counts) -> Floats:
     """PMI over -ln p(a,b), in [-1, 1] (Bouma, GSCL 2009).
 
-    -1: never together; 0: independent; 1: only together (also where every caption has both).
+    Parameters
+    ----------
+    n, n_a, n_b, n_ab : int or array
+        As for `pmi`.
+
+    Returns
+    -------
+    array of float64
+        Without unit. -1: never together; 0: independent; 1: only together (also where every caption
+        has both); nan where a concept was never seen.
     """
     n, n_ab = np.asarray(n, np.float64), np.asarray(n_ab, np.float64)
-    surprise = _log(n) - _log(n_ab)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = pmi(n, n_a, n_b, n_ab) / surprise
+        value = pmi(n, n_a, n_b, n_ab) / (_log(n) - _log(n_ab))
     value = np.where(n_ab >= n, 1.0, np.where(n_ab == 0, -1.0, value))
-    return np.clip(value, -1.0, 1.0)
+    seen = (np.asarray(n_a) > 0) & (np.asarray(n_b) > 0)
+    return np.where(seen, np.clip(value, -1.0, 1.0), np.nan)
 
 
 def llr(n: Counts, n_a: Counts, n_b: Counts, n_ab: Counts) -> Floats:
     """Log-likelihood ratio G^2 of the 2 x 2 table of captions with a, with b (Dunning, 1993).
 
-    Not negative; about chi-squared with one degree of freedom where a and b are independent. It has
-    no sign: compare ``n_ab`` with ``n_a * n_b / n`` to tell attraction from avoidance.
+    Parameters
+    ----------
+    n, n_a, n_b, n_ab : int or array
+        As for `pmi`; of a possible table, so ``n_ab`` is at most ``n_a`` and ``n_b``.
+
+    Returns
+    -------
+    array of float64
+        Not negative; about chi-squared with one degree of freedom where a and b are independent. It
+        has no sign: compare ``n_ab`` with ``n_a * n_b / n`` to tell attraction from avoidance.
     """
     n, a, b, ab = (np.asarray(x, np.float64) for x in (n, n_a, n_b, n_ab))
 
@@ -113,13 +130,15 @@ def pmi_interval(
 
     Parameters
     ----------
+    n, n_a, n_b, n_ab : int or array
+        As for `pmi`.
     level : float
         Coverage, at least.
 
     Returns
     -------
     Interval
-        ``low`` is -inf where the pair was never seen; ``high`` is finite there.
+        Of float64, in nats. Where the pair was never seen ``low`` is -inf and ``high`` finite.
     """
     low, high = poisson_interval(n_ab, level=level)
     return Interval(pmi(n, n_a, n_b, low), pmi(n, n_a, n_b, high))
@@ -128,10 +147,22 @@ def pmi_interval(
 def poisson_interval(count: Counts, *, level: float = 0.95) -> Interval:
     """Exact interval for the mean of a Poisson count (Garwood, 1936).
 
+    Parameters
+    ----------
+    count : int or array
+        0 or more; 0 gives a lower bound of 0.
+    level : float
+        Coverage, at least.
+
+    Returns
+    -------
+    Interval
+        Of float64, in counts.
+
     Raises
     ------
     ParameterError
-        When the level is not between 0 and 1.
+        When the level is not between 0 and 1, or a count is negative.
     """
     from scipy.special import gammaincinv
 
@@ -139,6 +170,8 @@ def poisson_interval(count: Counts, *, level: float = 0.95) -> Interval:
         raise ParameterError(f"level is {level}, expected a number between 0 and 1.")
     tail = (1 - level) / 2
     count = np.asarray(count, np.float64)
+    if (count < 0).any():
+        raise ParameterError(f"a count is {count.min()}, expected 0 or more.")
     low = np.where(count > 0, gammaincinv(np.maximum(count, 1), tail), 0.0)
     return Interval(low, gammaincinv(count + 1, 1 - tail))
 

@@ -46,7 +46,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value != value:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -53,5 +53,8 @@ def run_record(
 
 
 def dump_json(path: Path, data: object) -> None:
-    """Write JSON for people and programs: indented, in UTF-8, with a final newline."""
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write JSON for people and programs: indented, in ASCII, with a final newline.
+
+    ASCII also holds the names of files that are not UTF-8.
+    """
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="ascii")

@@ -52,7 +52,7 @@ PART_CONCEPTS = pa.schema([("concept", pa.large_string())])
 PART_FORMS = pa.schema([("form", pa.large_string()), ("concept", pa.int32())])
 PART_IDS = pa.schema([("concept_id", pa.int32())])  # of each local concept; -1 outside vocabulary
 PART_COUNTS = pa.schema([("n_captions", pa.int32()), ("n_occurrences", pa.int32())])
-PART_ROWS = pa.schema([("row", pa.int32())])
+PART_DUPLICATES = pa.schema([("row", pa.int32())])
 
 
 def check_schema(table: pa.Table, schema: pa.Schema, where: object) -> None:
@@ -128,7 +128,7 @@ def numbers(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    dtype = np.dtype(column.type.to_pandas_dtype())
+    dtype = np.dtype(str(column.type))
     if not len(column):
         return np.zeros(0, dtype)
     return np.frombuffer(column.buffers()[1], dtype)[column.offset : column.offset + len(column)]

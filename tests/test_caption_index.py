@@ -21,7 +21,7 @@ from index_files import (
 from conceptstats import pmi as measures
 from conceptstats import reference, tables
 from conceptstats.errors import ParameterError, SourceError, UnknownConceptError
-from conceptstats.index import CaptionIndex, Found
+from conceptstats.index import CaptionIndex, FoundCaption
 from conceptstats.index.build import build_index
 from conceptstats.text.words import STOP_WORDS, noun_lemma
 
@@ -184,7 +184,7 @@ def test_find_reads_captions_back(concepts: list[str], k: int, corpus: Corpus) -
         name = "a" if row < 430 else "b"
         path = str(corpus.sources[name])
         local = row - corpus.first_row[path]
-        expected.append(Found(path, local, f"{name}{local}", corpus.captions[row] or ""))
+        expected.append(FoundCaption(path, local, f"{name}{local}", corpus.captions[row] or ""))
     assert corpus.index.find(*concepts, k=k) == expected
 
 
@@ -251,8 +251,8 @@ def test_a_text_means_a_concept(text: str, concept: str | None, corpus: Corpus) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dogg", r"'dogg' is not among the .* concepts .* unknown.*near matches: dog"),
-        ("xylophone", "its counts are unknown.*rarer than the vocabulary"),
+        ("dogg", "no caption holds 'dogg'.*near matches: dog"),
+        ("xylophone", "no caption holds 'xylophone'"),
         ("dog cat", "is 2 concepts under profile 'words': dog, cat"),
         ("the", "is no concept under profile 'words'"),
         ("7", "is no concept"),
@@ -262,10 +262,24 @@ def test_a_text_means_a_concept(text: str, concept: str | None, corpus: Corpus) 
 )
 def test_a_text_that_means_no_concept(text: str, message: str, corpus: Corpus) -> None:
     """Unknown is an error that says why, never a zero."""
-    for question in (corpus.index.concept_id, corpus.index.count, corpus.index.neighbors,
-                     corpus.index.find, lambda text: corpus.index.pmi("dog", text)):  # fmt: skip
+    for question in (corpus.index.concept_id, corpus.index.neighbors, corpus.index.find,
+                     lambda text: corpus.index.pmi("dog", text)):  # fmt: skip
         with pytest.raises(UnknownConceptError, match=message):
             question(text)  # type: ignore[operator]
+
+
+def test_the_count_of_an_absent_concept_is_zero_where_nothing_was_cut(tmp_path: Path) -> None:
+    """Zero is an answer where the vocabulary is complete; where it was cut, it is unknown."""
+    (tmp_path / "c.txt").write_text("a dog\na dog and a cat\n", encoding="utf-8")
+    whole = CaptionIndex.open(build_index(tmp_path / "c.txt", tmp_path / "whole"))
+    assert whole.is_complete
+    assert whole.count("xylophone") == whole.count("dog", "xylophone") == 0
+    with pytest.raises(UnknownConceptError, match="is no concept"):
+        whole.count("the")
+    for number, options in enumerate(({"max_concepts": 2}, {"min_count": 2})):
+        folder = build_index(tmp_path / "c.txt", tmp_path / f"cut-{number}", **options)
+        with pytest.raises(UnknownConceptError, match="its counts are unknown"):
+            CaptionIndex.open(folder).count("xylophone")
 
 
 def test_a_pair_is_two_concepts(corpus: Corpus) -> None:

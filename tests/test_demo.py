@@ -62,7 +62,7 @@ def test_the_demo_replaces_itself_but_nothing_else(tmp_path: Path) -> None:
     run_demo(tmp_path / "demo", n_captions=5_000)
     run_demo(tmp_path / "demo", n_captions=5_000)
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").write_text("x", encoding="utf-8")
+    (tmp_path / "mine" / "captions.parquet").write_text("x", encoding="utf-8")
     with pytest.raises(OutputExistsError):
         run_demo(tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.tex").exists()
+    assert (tmp_path / "mine" / "captions.parquet").read_text(encoding="utf-8") == "x"

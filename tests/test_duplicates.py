@@ -125,7 +125,7 @@ def test_marked_rows_are_sorted(captions: list[Caption], tmp_path: Path) -> None
         index = build_index([source], tmp_path / "index", dedup="caption", memory=LEAST_MEMORY)
     for part in read_manifest(index).parts:
         path = index / "parts" / part.name / "duplicates.arrow"
-        rows = tables.read_table(path, tables.PART_ROWS).column("row").to_pylist()
+        rows = tables.read_table(path, tables.PART_DUPLICATES).column("row").to_pylist()
         assert rows == sorted(set(rows))
         assert len(rows) == part.counts.n_duplicates
 

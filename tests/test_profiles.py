@@ -346,7 +346,7 @@ def test_unknown_profiles_and_options_are_refused() -> None:
     """The error lists the profiles, or names the option."""
     with pytest.raises(ProfileError, match=r"no profile 'lemmas'.*words, paper, nouns, concepts"):
         load_profile("lemmas")
-    with pytest.raises(ProfileError, match=r"'words' does not take .*'pipeline'"):
+    with pytest.raises(ProfileError, match=r"'words' does not take .*: pipeline"):
         load_profile("words", pipeline="en")
-    with pytest.raises(ProfileError, match=r"'concepts' does not take .*'file'"):
+    with pytest.raises(ProfileError, match=r"'concepts' does not take .*: file"):
         load_profile("concepts", file="concepts.txt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptstats.index.caption_index import CaptionIndex, PairStatistics
-from conceptstats.index.forward import Found
+from conceptstats.index.forward import FoundCaption
 from conceptstats.index.verify import Verified, verify_index
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaptionIndex",
-    "Found",
+    "FoundCaption",
     "PairStatistics",
     "Verified",
     "build_index",

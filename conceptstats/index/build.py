@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from xxhash import xxh3_128_hexdigest
+
 from conceptstats.index.finish import Job, finish
 from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
-from conceptstats.index.parts import PartQueue, make_part
+from conceptstats.index.parts import PartQueue, finished_part, make_part
 from conceptstats.index.staging import (
     DEFAULT_MEMORY,
     check_output,
@@ -28,7 +31,7 @@ from conceptstats.text.profile import Profile
 
 
 def build_index(
-    places: Sequence[str | Path],
+    places: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     profile: str = "words",
@@ -50,15 +53,15 @@ def build_index(
 
     Parameters
     ----------
-    places : sequence of str or Path
+    places : str, Path or sequence of them
         Files, folders, globs, fsspec URLs.
     output : str or Path
         Folder of the index.
     profile : {"words", "paper", "nouns", "concepts"}
         How captions become concepts; with ``profile_options`` for `load_profile`.
     caption_column, id_column : str, optional
-        Detected by name when not given. Ids are stored in the index only when the column is given
-        or ``dedup="id"``.
+        Detected by name when not given. Ids are what ``dedup="id"`` compares and `find` shows; they
+        are read from the sources, not stored.
     subset : path, optional
         DataComp subset (.npy of 128-bit uids): only these rows count.
     max_concepts, min_count, dedup
@@ -66,7 +69,8 @@ def build_index(
     workers : int, optional
         Threads; all cores by default.
     memory : int
-        Bytes that the tables at work may take.
+        Bytes for counting and merging, which take passes beyond it. Reading takes up to 100 MB a
+        worker besides.
     dask : str, optional
         Read the sources on a dask cluster: the address of its scheduler, or "local". Its workers
         must see sources and output under the same paths. The rest is done here.
@@ -87,7 +91,8 @@ def build_index(
         For bad input, with nothing left behind; except that more than a minute of finished work is
         kept, and the next build with the same arguments goes on with it.
     """
-    output = Path(output)
+    places = [places] if isinstance(places, str | Path) else places
+    output = Path(output).absolute()
     settings = Settings(max_concepts, min_count, dedup)
     workers, memory = check_resources(workers, memory)
     check_output(output, overwrite=overwrite)
@@ -99,29 +104,35 @@ def build_index(
         on_error=on_error,
     )
     loaded = load_profile(profile, **(profile_options or {}))
-    with_ids = id_column is not None or dedup == "id"
     profile_record = {
         "name": loaded.name,
         "options": loaded.options,
         "versions": loaded.versions,
     }
-    arguments = {**asdict(settings), "with_ids": with_ids, "on_error": on_error}
+    arguments = {**asdict(settings), "profile": profile, "on_error": on_error}
+    inputs = {source.path: source.fingerprint for source in found.sources}
+    if subset is not None:
+        inputs[str(subset)] = xxh3_128_hexdigest(Path(subset).read_bytes())
     plan = {
-        **arguments,
+        "dedup": dedup,
+        "inputs": inputs,
         "profile": profile_record,
         "sources": [asdict(source) for source in found.sources],
     }
-    inputs = {source.path: source.fingerprint for source in found.sources}
-    run = run_record("index build", {**arguments, "profile": profile}, inputs)
-    with unfinished(output, plan) as folder, ThreadPoolExecutor(workers) as executor:
-        job = Job(folder, settings, memory, workers, executor, progress or Silent())
+    run = run_record("index build", arguments, inputs)
+    progress = progress or Silent()
+    with (
+        closing(progress),
+        unfinished(output, plan, asdict(settings)) as folder,
+        ThreadPoolExecutor(workers) as executor,
+    ):
+        job = Job(folder, settings, memory, workers, executor, progress)
         if dask is None:
-            parts = _read_parts(job, found.sources, loaded, with_ids, on_error)
+            parts = _read_parts(job, found.sources, loaded, on_error)
         else:
-            parts = _read_parts_on_cluster(job, found.sources, loaded, with_ids, on_error, dask)
+            parts = _read_parts_on_cluster(job, found.sources, loaded, on_error, dask)
         finish(job, parts, found, profile_record, run)
         publish(folder, output, overwrite=overwrite)
-    job.progress.close()
     return output
 
 
@@ -129,11 +140,10 @@ def _read_parts(
     job: Job,
     sources: Sequence[Source],
     profile: Profile,
-    with_ids: bool,
     on_error: OnError,
 ) -> list[PartRecord]:
     """Make every part that is not there yet; all of them, by source and number."""
-    queue = PartQueue(list(enumerate(sources)), with_ids, on_error)
+    queue = PartQueue(list(enumerate(sources)), job.settings.dedup == "id", on_error)
     job.progress.stage("reading", "captions")
     total = sum(source.size for source in sources)
     read = [0] * len(sources)
@@ -144,7 +154,10 @@ def _read_parts(
             while (raw := queue.next()) is not None:
                 source = sources[raw.source]
                 dedup = job.settings.dedup
-                records.append(make_part(job.parts, raw, source, profile, dedup, on_error))
+                record = finished_part(job.parts, raw, on_error)
+                if record is None:
+                    record = make_part(job.parts, raw, source, profile, dedup, on_error)
+                records.append(record)
                 size = source.size
                 read[raw.source] = min(read[raw.source] + raw.batch.captions.nbytes, size)
                 job.progress.advance(len(raw.batch.captions), sum(read) / max(total, 1))
@@ -166,18 +179,17 @@ def _read_parts_on_cluster(
     job: Job,
     sources: Sequence[Source],
     profile: Profile,
-    with_ids: bool,
     on_error: OnError,
     address: str,
 ) -> list[PartRecord]:
     """The same as `_read_parts`, on a dask cluster."""
-    from conceptstats.index.cluster import read_on_cluster
+    from conceptstats.index.cluster import Recipe, read_on_cluster
 
     job.progress.stage("reading on the cluster", "captions")
-    as_text = profile.name, json.dumps(profile.options)
-    folder = job.parts.resolve()
+    recipe = Recipe(
+        profile.name, json.dumps(profile.options), profile.versions, job.settings.dedup, on_error
+    )
     records = read_on_cluster(
-        address, job.workers, folder, sources, as_text, with_ids, job.settings.dedup, on_error,
-        job.progress,
-    )  # fmt: skip
+        address, job.workers, job.parts.resolve(), sources, recipe, job.progress
+    )
     return sorted(records, key=lambda record: (record.source, record.number))

@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 from conceptstats import pmi as measures
 from conceptstats import tables
 from conceptstats.errors import (
+    AbsentConceptError,
     IndexFormatError,
     ParameterError,
     TableError,
     UnknownConceptError,
 )
-from conceptstats.index.forward import Found, count_rows_with, find_rows_with
+from conceptstats.index.forward import FoundCaption, count_rows_with, find_rows_with
 from conceptstats.index.layout import Manifest, read_manifest, read_profile
 from conceptstats.index.pair_table import PairTable
 from conceptstats.text import load_profile
@@ -31,8 +32,19 @@ Formula = Literal["document", "paper"]
 Order = Literal["pmi", "npmi", "llr", "count"]
 
 
+_NO_CONCEPT = {
+    "words": "a stop word, a number or a single character",
+    "paper": "a stop word, a number or a single character",
+    "nouns": "it has no noun",
+    "concepts": "it is not in its list",
+}
+
+
 class PairStatistics(NamedTuple):
-    """What is known of a pair of concepts; counts are captions, values in nats."""
+    """What is known of a pair of concepts.
+
+    Counts are captions; pmi and its interval are in nats, npmi has no unit, llr is G^2.
+    """
 
     concept_a: str
     concept_b: str
@@ -56,6 +68,10 @@ class CaptionIndex:
     >>> index = CaptionIndex.open("IDX")  # doctest: +SKIP
     >>> index.pmi("dog", "frisbee").pmi  # doctest: +SKIP
     """
+
+    def __repr__(self) -> str:
+        """Where it is and how large."""
+        return f"<CaptionIndex {self.path}: {self.n:,} captions, {self.n_concepts:,} concepts>"
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
@@ -151,23 +167,35 @@ class CaptionIndex:
             )
         if not meant:
             return UnknownConceptError(
-                f"{text!r} is no concept under profile {name!r} (a stop word, a number, a single "
-                "character, or not in its list)."
+                f"{text!r} is no concept under profile {name!r}: {_NO_CONCEPT.get(name, '')}.",
+                self._near(text.lower()),
             )
-        near = difflib.get_close_matches(
-            meant[0], self.vocabulary.column("concept").to_pylist(), n=5, cutoff=0.75
-        )
-        hint = f"near matches: {', '.join(near)}" if near else "it may be rarer than the vocabulary"
+        hint = self._near(meant[0])
+        if self.is_complete:
+            return AbsentConceptError(f"no caption holds {meant[0]!r}.", hint)
         return UnknownConceptError(
             f"{meant[0]!r} is not among the {self.n_concepts:,} concepts of the vocabulary; its "
             "counts are unknown.",
-            hint,
+            hint or "it may be rarer than the vocabulary",
         )
+
+    def _near(self, name: str) -> str | None:
+        """Concepts spelt almost like one, the closest first, then the most frequent."""
+        names = self.vocabulary.column("concept").to_pylist()
+        near = difflib.get_close_matches(name, names, n=30, cutoff=0.6)
+        near = near[:3] + sorted(near[3:], key=names.index)[:2]
+        return f"near matches: {', '.join(near)}" if near else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the vocabulary holds every concept of the captions: nothing was cut."""
+        return not self.manifest.is_cut
 
     def count(self, *concepts: str) -> int:
         """Captions that hold all of the concepts; one or more.
 
-        One and two are looked up; three and more are counted in the forward index.
+        One and two are looked up; three and more are counted in the forward index. A concept that
+        no caption holds gives 0 where the vocabulary is complete; otherwise it is unknown.
 
         Raises
         ------
@@ -175,7 +203,10 @@ class CaptionIndex:
         """
         if not concepts:
             raise ParameterError("count needs one concept or more.")
-        ids = sorted({self.concept_id(text) for text in concepts})
+        try:
+            ids = sorted({self.concept_id(text) for text in concepts})
+        except AbsentConceptError:
+            return 0
         if len(ids) == 1:
             return int(self._n_captions[ids[0]])
         if len(ids) == 2:
@@ -275,7 +306,7 @@ class CaptionIndex:
             return sign * measures.llr(n, n_a, n_b, n_ab)
         raise ParameterError(f"by is {by!r}, expected pmi, npmi, llr or count.")
 
-    def find(self, *concepts: str, k: int = 10) -> list[Found]:
+    def find(self, *concepts: str, k: int = 10) -> list[FoundCaption]:
         """The first captions that hold all of the concepts, read back from their sources.
 
         Parameters

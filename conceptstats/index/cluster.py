@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from conceptstats.errors import ClusterError
 from conceptstats.index.layout import Dedup, PartRecord
-from conceptstats.index.parts import cut_parts, make_part
+from conceptstats.index.parts import cut_parts, finished_part, make_part
 from conceptstats.progress import Progress
 from conceptstats.sources import Source, read_batches
 from conceptstats.sources.batch import OnError
 from conceptstats.text import load_profile
+from conceptstats.text.profile import Profile
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,38 +27,57 @@ if TYPE_CHECKING:
 _TIMEOUT = 10  # seconds that a scheduler has to answer
 
 
+class Recipe(NamedTuple):
+    """What a worker needs, besides the source, to make its parts."""
+
+    profile: str
+    options: str  # JSON
+    versions: dict[str, str]
+    dedup: Dedup
+    on_error: OnError
+
+
 @cache
-def _profile(name: str, options: str) -> Any:
+def _load(name: str, options: str) -> Profile:
     return load_profile(name, **json.loads(options))
 
 
 def read_source(
-    folder: Path,
-    number: int,
-    source: Source,
-    profile: tuple[str, str],
-    with_ids: bool,
-    dedup: Dedup,
-    on_error: OnError,
+    parts: Path, incoming: Path, number: int, source: Source, recipe: Recipe
 ) -> list[PartRecord]:
-    """Make all parts of one source; runs on a worker of the cluster."""
-    batches = read_batches(source, with_ids=with_ids, on_error=on_error)
-    loaded = _profile(*profile)
-    return [
-        make_part(folder, raw, source, loaded, dedup, on_error)
-        for raw in cut_parts(number, batches)
-    ]
+    """Make the parts of one source that are not finished; runs on a worker of the cluster.
+
+    Parameters
+    ----------
+    parts : Path
+        Parts that an earlier build has finished.
+    incoming : Path
+        Where new parts are written. The folder is this build's alone, and is not made anew, so a
+        task that outlives its build fails.
+    """
+    profile = _load(recipe.profile, recipe.options)
+    if profile.versions != recipe.versions:
+        raise ClusterError(
+            f"a worker has profile {recipe.profile!r} in versions {profile.versions}, expected "
+            f"{recipe.versions}.",
+            "install the same packages on all workers",
+        )
+    batches = read_batches(source, with_ids=recipe.dedup == "id", on_error=recipe.on_error)
+    records = []
+    for raw in cut_parts(number, batches):
+        record = finished_part(parts, raw, recipe.on_error)
+        if record is None:
+            record = make_part(incoming, raw, source, profile, recipe.dedup, recipe.on_error)
+        records.append(record)
+    return records
 
 
 def read_on_cluster(
     address: str,
     workers: int,
-    folder: Path,
+    parts: Path,
     sources: Sequence[Source],
-    profile: tuple[str, str],
-    with_ids: bool,
-    dedup: Dedup,
-    on_error: OnError,
+    recipe: Recipe,
     progress: Progress,
 ) -> list[PartRecord]:
     """Make all parts of all sources.
@@ -65,31 +87,41 @@ def read_on_cluster(
     address : str
         Of a dask scheduler, or "local" for ``workers`` processes on this machine. All workers must
         see the sources and the folder under the same paths.
-    profile : (name, options as JSON)
+    parts : Path
+        Receives the parts.
 
     Raises
     ------
     ClusterError
-        When dask is not installed, or the cluster does not answer.
+        When dask is not installed, the cluster does not answer, or its workers differ.
     """
+    incoming = Path(tempfile.mkdtemp(prefix=".incoming-", suffix=".partial", dir=parts))
     with _client(address, workers) as client:
-        from distributed import as_completed
+        from distributed import KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         futures = [
-            client.submit(
-                read_source, folder, number, source, profile, with_ids, dedup, on_error, pure=False
-            )
+            client.submit(read_source, parts, incoming, number, source, recipe, pure=False)
             for number, source in enumerate(sources)
         ]
         records: list[PartRecord] = []
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 made = future.result()
+                for record in made:
+                    if (incoming / record.name).exists():
+                        (incoming / record.name).rename(parts / record.name)
                 records += made
                 n_rows = sum(record.counts.n_rows for record in made)
                 progress.advance(n_rows, done / len(futures))
+        except (KilledWorker, CommClosedError) as error:
+            raise ClusterError(
+                f"the cluster lost its workers: {error}.",
+                "they may have run out of memory; the same command goes on",
+            ) from error
         finally:
             client.cancel(futures)
+            shutil.rmtree(incoming, ignore_errors=True)
     return records
 
 

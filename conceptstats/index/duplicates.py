@@ -40,8 +40,12 @@ def mark_duplicates(folder: Path, parts: Sequence[PartRecord], memory: int) -> l
         order = np.lexsort((row, number, words[:, 1], words[:, 0]))
         words, number, row = words[order], number[order], row[order]
         repeats = np.flatnonzero((words[1:] == words[:-1]).all(axis=1)) + 1
-        for part in np.unique(number[repeats]):
-            found[part].append(row[repeats[number[repeats] == part]])
+        if not len(repeats):
+            continue
+        by_part = repeats[np.argsort(number[repeats], kind="stable")]
+        which, begins = np.unique(number[by_part], return_index=True)
+        for part, repeated in zip(which, np.split(row[by_part], begins[1:]), strict=True):
+            found[part].append(repeated)
     for part, rows in zip(parts, found, strict=True):
         all_rows = np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int32)
         path = folder / part.name / "duplicates.arrow"

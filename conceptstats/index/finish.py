@@ -102,7 +102,6 @@ def finish(
         named, job.settings, found.sources, tuple(parts), totals, tuple(skipped), found.ignored
     )
     shutil.rmtree(job.work)
-    (job.folder / "plan.json").unlink()
     dump_json(job.folder / "index.json", manifest.to_json())
     dump_json(job.folder / "profile.json", profile)
     dump_json(job.folder / "run.json", run)

@@ -16,7 +16,7 @@ from conceptstats.index.part_files import read_tokens
 from conceptstats.sources.batch import Source
 
 
-class Found(NamedTuple):
+class FoundCaption(NamedTuple):
     """A caption, and where it is."""
 
     source: str  # path or URL
@@ -48,7 +48,7 @@ def count_rows_with(folder: Path, parts: Sequence[PartRecord], concepts: Sequenc
 
 def find_rows_with(
     folder: Path, manifest: Manifest, concepts: Sequence[int], k: int
-) -> list[Found]:
+) -> list[FoundCaption]:
     """The first captions that hold all of the concepts, by source and row.
 
     Raises
@@ -80,7 +80,7 @@ def find_rows_with(
                     "it was indexed.",
                     "build the index again",
                 )
-            found.append(Found(source.path, row, sample_id, caption))
+            found.append(FoundCaption(source.path, row, sample_id, caption))
     return found
 
 

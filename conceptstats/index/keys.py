@@ -25,14 +25,19 @@ def hash_rows(batch: Batch, dedup: Dedup, is_caption: npt.NDArray[np.bool_]) -> 
     SourceError
         With ``dedup="id"`` and a source without an id column.
     """
-    if dedup == "id":
-        if batch.ids is None:
+    values = batch.ids if dedup == "id" else batch.captions
+    if values is None:
+        raise SourceError(
+            "--dedup id needs an id column, and a source has none.", "--id-column NAME"
+        )
+    if not pa.types.is_large_binary(values.type) and not pa.types.is_binary(values.type):
+        try:
+            values = values.cast(pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise SourceError(
-                "--dedup id needs an id column, and a source has none.", "--id-column NAME"
-            )
-        values = batch.ids.cast(pa.large_string())
-    else:
-        values = batch.captions.cast(pa.large_string())
+                f"the id column holds {values.type}, expected text, bytes or integers.",
+                "--id-column NAME",
+            ) from error
     texts = values.cast(pa.large_binary()).to_pylist()
     digest = xxhash.xxh3_128_digest
     return pa.array(

@@ -13,7 +13,7 @@
         forms.arrow          surface forms seen here              (tables.PART_FORMS)
         part.json            rows read and left out
         ids.arrow            vocabulary id of each local id       (tables.PART_IDS)
-        duplicates.arrow     rows that do not count, with --dedup (tables.PART_ROWS)
+        duplicates.arrow     rows that do not count, with --dedup (tables.PART_DUPLICATES)
 
 A part knows nothing of the others: its concepts are numbered within it and not cut to the
 vocabulary. So parts can be made anywhere, in any order, and merged exactly; only ids.arrow and
@@ -32,7 +32,7 @@ from conceptstats.sources import Source
 
 FORMAT = "conceptstats-index"
 FORMAT_VERSION = 1
-LOCK = "lock"  # in an unfinished index
+LOCK, PLAN = "lock", "plan.json"  # in an unfinished index
 MAX_CONCEPTS = 20_000
 PART_ROWS = 1 << 17
 PART_BYTES = 1 << 25  # of text
@@ -129,6 +129,12 @@ class Manifest:
     skipped: tuple[tuple[str, int, str], ...] = ()  # path, row, reason
     ignored: tuple[str, ...] = field(default=())  # files in the given folders that are no captions
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the vocabulary may lack concepts of the captions."""
+        n_concepts = self.totals["n_concepts"]
+        return n_concepts >= self.settings.max_concepts or self.settings.min_count > 1
+
     def to_json(self) -> dict[str, Any]:
         """As a dict of JSON types."""
         return {"format": FORMAT, "version": FORMAT_VERSION, **asdict(self)}
@@ -144,7 +150,7 @@ def read_manifest(index: Path) -> Manifest:
     """
     try:
         data = json.loads((index / "index.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         what = "is not an index" if index.exists() else "does not exist"
         raise IndexFormatError(
             f"{index} {what} (no index.json in it).", "conceptstats index build SOURCE... -o INDEX"

@@ -7,9 +7,12 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+from xxhash import xxh3_128_hexdigest
 
 from conceptstats import tables
 from conceptstats.errors import IndexFormatError, ParameterError, ProfileError, SourceError
@@ -71,7 +74,7 @@ def merge_indexes(
     ProfileError, ParameterError, SourceError
         When profiles or ``dedup`` differ, or a source is in two indexes.
     """
-    output = Path(output)
+    output = Path(output).absolute()
     folders = [Path(index) for index in indexes]
     if len(folders) < 2:
         raise ParameterError("merge needs two indexes or more.")
@@ -83,15 +86,22 @@ def merge_indexes(
     found = _all_sources(manifests)
     inputs = {source.path: source.fingerprint for source in found.sources}
     run = run_record("index merge", {**asdict(settings), "profile": profile["name"]}, inputs)
-    plan = {**asdict(settings), "merged": [str(folder.resolve()) for folder in folders],
-            "inputs": inputs, "profile": profile}  # fmt: skip
+    digests = [xxh3_128_hexdigest((folder / "index.json").read_bytes()) for folder in folders]
+    plan = {
+        "merged": [str(folder.resolve()) for folder in folders],
+        "digests": digests,
+        "profile": profile,
+    }
     progress = progress or Silent()
-    with unfinished(output, plan) as partial, ThreadPoolExecutor(workers) as executor:
+    with (
+        closing(progress),
+        unfinished(output, plan, asdict(settings)) as partial,
+        ThreadPoolExecutor(workers) as executor,
+    ):
         job = Job(partial, settings, memory, workers, executor, progress)
         parts = _take_parts(job, folders, manifests)
         finish(job, parts, found, profile, run)
         publish(partial, output, overwrite=overwrite)
-    progress.close()
     return output
 
 

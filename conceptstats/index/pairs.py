@@ -12,6 +12,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -179,10 +180,11 @@ def count_pairs(
         runs = []
         for segment in segments:
             # Named by its parts: a build may be resumed with another memory, so other segments.
-            run = work / f"run-{segment[0].name}-{segment[-1].name}"
+            n_tokens = sum(part.counts.n_tokens for part in segment)
+            run = work / f"run-{segment[0].name}-{segment[-1].name}-{n_tokens}"
             runs.append(run)
             if not run.exists():
-                with _run(run) as run_writer:
+                with _new_run(run) as run_writer:
                     _count_segment(folder, segment, n_concepts, run_writer, executor, workers)
             tick(sum(part.counts.n_captions for part in segment))
         _merge_runs(_compacted(runs, n_concepts, executor, workers), n_concepts, writer, executor,
@@ -191,15 +193,16 @@ def count_pairs(
     return writer.n_pairs, writer.n_events
 
 
-class _run:  # noqa: N801 - a context manager
-    def __init__(self, folder: Path) -> None:
-        self._writer = RunWriter(folder)
-
-    def __enter__(self) -> RunWriter:
-        return self._writer
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._writer.close(complete=kind is None)
+@contextmanager
+def _new_run(folder: Path) -> Iterator[RunWriter]:
+    """A writer whose run is moved to its place when all went well, and dropped otherwise."""
+    writer = RunWriter(folder)
+    complete = False
+    try:
+        yield writer
+        complete = True
+    finally:
+        writer.close(complete=complete)
 
 
 def _count_segment(
@@ -275,7 +278,7 @@ def _compacted(runs: list[Path], n_concepts: int, executor: Executor, workers: i
         group = runs[begin : begin + _MAX_RUNS]
         target = runs[0].with_name(f"merged-{group[0].name}-{group[-1].name}")
         if not target.exists():
-            with _run(target) as writer:
+            with _new_run(target) as writer:
                 _merge_runs(group, n_concepts, writer, executor, workers)
         merged.append(target)
     return merged
@@ -310,7 +313,7 @@ def _merge_runs(
 
 
 def _read_into(path: Path, begin: int, out: npt.NDArray[np.integer]) -> None:
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb") as file:
         file.seek(begin * out.itemsize, os.SEEK_SET)
         if file.readinto(out.data) != out.nbytes:
             raise EOFError(f"{path} is shorter than its sizes say")

@@ -36,6 +36,6 @@ def read_tokens(folder: Path, *, in_memory: bool = True) -> PartTokens:
     if column.null_count:
         counted = column.is_valid().to_numpy(zero_copy_only=False).copy()
     if (folder / "duplicates.arrow").exists():
-        duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_ROWS)
+        duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_DUPLICATES)
         counted[tables.numbers(duplicates.column("row"))] = False
     return PartTokens(tables.numbers(column.values), bounds, counted)

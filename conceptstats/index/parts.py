@@ -6,6 +6,7 @@ resumed, merged or differently parallel build makes the same files.
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections import deque
@@ -169,19 +170,32 @@ class PartQueue:
         return cut_parts(number, batches)
 
 
+def finished_part(folder: Path, raw: RawPart, on_error: OnError) -> PartRecord | None:
+    """The record of a part that an earlier build has finished, if it still holds."""
+    finished = folder / f"{raw.source:05d}-{raw.number:05d}"
+    if not finished.exists():
+        return None
+    record = read_record(finished, raw.source)
+    same_rows = (record.first_row, record.counts.n_rows) == (
+        raw.first_row,
+        len(raw.batch.captions),
+    )
+    if same_rows and not (record.problems and on_error == "stop"):
+        return record
+    shutil.rmtree(finished)
+    return None
+
+
 def make_part(
     folder: Path, raw: RawPart, source: Source, profile: Profile, dedup: Dedup, on_error: OnError
 ) -> PartRecord:
-    """Extract the concepts of one part and write its folder, atomically, unless it is there.
+    """Extract the concepts of one part and write its folder, atomically.
 
     Raises
     ------
     SourceError
         When a caption is not UTF-8 and ``on_error`` is "stop".
     """
-    finished = folder / f"{raw.source:05d}-{raw.number:05d}"
-    if finished.exists():
-        return read_record(finished, raw.source)
     extracted = profile.extract(raw.batch.captions)
     if extracted.invalid and on_error == "stop":
         row = raw.first_row + extracted.invalid[0]
@@ -202,21 +216,19 @@ def make_part(
             )
         }
     )
-    if raw.batch.ids is not None:
-        captions = captions.append_column("sample_id", raw.batch.ids)
     if dedup != "none":
         captions = captions.append_column("key", keys.hash_rows(raw.batch, dedup, is_caption))
-    partial = folder / f".{record.name}.partial"
+    partial = folder / f".{record.name}-{os.getpid()}.partial"
     with tables.output_errors(folder):
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial.mkdir()
         tables.dump_table(partial / "captions.arrow", captions)
         concepts = pa.table({"concept": extracted.concepts})
         tables.dump_table(partial / "concepts.arrow", concepts)
         forms = pa.table({"form": extracted.forms, "concept": extracted.form_ids})
         tables.dump_table(partial / "forms.arrow", forms)
         dump_json(partial / "part.json", replace(record, source=0).to_json())
-        partial.rename(finished)
+        partial.rename(folder / record.name)
     return record
 
 

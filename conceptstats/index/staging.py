@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +21,23 @@ from conceptstats import __version__, tables
 from conceptstats.errors import (
     BuildInProgressError,
     ConceptStatsError,
+    OutputError,
     OutputExistsError,
     ParameterError,
 )
-from conceptstats.index.layout import LOCK
+from conceptstats.index.layout import LOCK, PLAN
 from conceptstats.runs import dump_json
 
 DEFAULT_MEMORY = 4 << 30
 LEAST_MEMORY = 64 << 20
 _WORTH_KEEPING = 60.0  # seconds of work; a build that fails earlier leaves nothing behind
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_resources(workers: int | None, memory: int) -> tuple[int, int]:
@@ -40,7 +49,7 @@ def check_resources(workers: int | None, memory: int) -> tuple[int, int]:
         When there is no worker or too little memory.
     """
     if workers is None:
-        workers = len(os.sched_getaffinity(0))
+        workers = usable_cores()
     if workers < 1:
         raise ParameterError(f"workers is {workers}, expected 1 or more.")
     if memory < LEAST_MEMORY:
@@ -60,6 +69,9 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     OutputExistsError
         When something is there and overwriting was not asked for, or it is no index.
     """
+    for parent in output.absolute().parents:
+        if (parent / "index.json").exists() and (parent / "vocabulary.arrow").exists():
+            raise OutputError(f"{output} is inside the index {parent}.", "choose another place")
     old = _aside(output)
     if old.exists() and not output.exists():
         old.rename(output)
@@ -74,14 +86,16 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def unfinished(output: Path, plan: dict[str, Any]) -> Iterator[Path]:
+def unfinished(output: Path, plan: dict[str, Any], settings: dict[str, Any]) -> Iterator[Path]:
     """The folder in which the index is made, locked; kept or removed when the build fails.
 
     Parameters
     ----------
     output : Path
     plan : dict
-        Everything that decides the index. An unfinished folder with another plan is emptied.
+        Everything that decides the parts. An unfinished folder with another plan is emptied.
+    settings : dict
+        Everything else that decides the index. Where only this differs, finished parts are kept.
 
     Raises
     ------
@@ -91,13 +105,19 @@ def unfinished(output: Path, plan: dict[str, Any]) -> Iterator[Path]:
     folder = output.with_name(f".{output.name}.partial")
     began = time.monotonic()
     with tables.output_errors(output):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
         try:
-            _resume_or_empty(folder, json.loads(json.dumps({**plan, "made_by": __version__})))
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:
+            raise OutputError(f"{output} cannot be written: {error.strerror}.") from error
+        lock = _lock(folder)
+        resumes = False
+        try:
+            made_by = {"conceptstats": __version__, "unicode": unicodedata.unidata_version}
+            plans = {"parts": {**plan, "made_by": made_by}, "settings": settings}
+            resumes = _resume_or_empty(folder, json.loads(json.dumps(plans)))
             yield folder
-        except (ConceptStatsError, OSError) as error:
-            if time.monotonic() - began < _WORTH_KEEPING:
+        except Exception as error:
+            if not resumes and time.monotonic() - began < _WORTH_KEEPING:
                 shutil.rmtree(folder, ignore_errors=True)
             elif isinstance(error, ConceptStatsError):
                 kept = f"the same command goes on with the work done so far, kept in {folder}"
@@ -119,25 +139,31 @@ def _lock(folder: Path) -> IO[bytes]:
     return lock
 
 
-def _resume_or_empty(folder: Path, plan: dict[str, Any]) -> None:
-    path = folder / "plan.json"
+def _resume_or_empty(folder: Path, plan: dict[str, Any]) -> bool:
+    """Make the folder ready; whether there is work of an earlier build with this plan in it."""
+    path = folder / PLAN
     try:
-        same = json.loads(path.read_text(encoding="utf-8")) == plan
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        for entry in folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != LOCK:
-                entry.unlink()
-        partial = folder / "plan.json.partial"
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        same = bool(earlier["parts"] == plan["parts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        earlier, same = None, False
+    kept = {LOCK}
+    if same:
+        kept |= {PLAN, "parts"}
+    if earlier == plan:
+        kept.add("work")
+    for entry in folder.iterdir():
+        if entry.name not in kept:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    if earlier != plan:
+        partial = folder / f"{PLAN}.partial"
         dump_json(partial, plan)
         partial.replace(path)
     for name in ("parts", "work"):
         (folder / name).mkdir(exist_ok=True)
         for entry in (folder / name).glob(".*.partial"):
             shutil.rmtree(entry)
+    return same
 
 
 def _aside(output: Path) -> Path:
@@ -148,6 +174,7 @@ def _aside(output: Path) -> Path:
 def publish(folder: Path, output: Path, *, overwrite: bool) -> None:
     """Make the finished folder the index."""
     check_output(output, overwrite=overwrite)
+    (folder / PLAN).unlink()
     (folder / LOCK).unlink()
     if output.exists():
         old = _aside(output)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import xxhash
 
 from conceptstats.errors import IndexFormatError
-from conceptstats.index.layout import LOCK, read_manifest
+from conceptstats.index.layout import LOCK, PLAN, read_manifest
+from conceptstats.index.staging import DEFAULT_MEMORY, check_resources
 from conceptstats.runs import dump_json
 
 _NAME = "checksums.json"
@@ -37,7 +38,8 @@ def _checksum(path: Path) -> tuple[int, str]:
 
 
 def _files(index: Path) -> list[Path]:
-    return sorted(p for p in index.rglob("*") if p.is_file() and p.name not in (_NAME, LOCK))
+    apart = (_NAME, LOCK, PLAN)
+    return sorted(path for path in index.rglob("*") if path.is_file() and path.name not in apart)
 
 
 def write_checksums(index: Path, workers: int) -> None:
@@ -53,14 +55,17 @@ def write_checksums(index: Path, workers: int) -> None:
 
 
 def verify_index(
-    index: Path | str, workers: int = 1, tick: Callable[[int], None] = lambda n_bytes: None
+    index: Path | str,
+    workers: int | None = None,
+    tick: Callable[[int], None] = lambda n_bytes: None,
 ) -> Verified:
     """Compare every file of an index with its checksum.
 
     Parameters
     ----------
     index : path
-    workers : int
+    workers : int, optional
+        Threads; all cores by default.
     tick : callable
         Called with the bytes of each file that was read.
 
@@ -75,6 +80,7 @@ def verify_index(
         When it is no index, or has no readable checksums.
     """
     index = Path(index)
+    workers, _ = check_resources(workers, DEFAULT_MEMORY)
     read_manifest(index)
     try:
         expected = json.loads((index / _NAME).read_text(encoding="utf-8"))

@@ -120,26 +120,31 @@ def open_stream(path: str) -> Iterator[ByteStream]:
                 yield stream
 
 
-def read_head(path: str, nbytes: int = MEBIBYTE) -> bytes:
+def read_head(path: str, nbytes: int = MEBIBYTE, longest: int = 1 << 30) -> bytes:
     """The first bytes of a file with any compression undone: whole lines, at least one.
 
-    Where the first line is longer than `nbytes`, it is read to its end. A file that is damaged
-    within its head gives what could be read.
+    Where the first line is longer than `nbytes`, it is read to its end, or to `longest` bytes. A
+    file that is damaged within its head gives what could be read.
 
     Raises
     ------
     SourceError
         There are no bytes.
     """
-    head = b""
+    pieces: list[bytes] = []
+    n_read = 0
+    has_line = False
     with open_stream(path) as stream:
-        while len(head) < nbytes or b"\n" not in head:
+        while n_read < nbytes or not (has_line or n_read >= longest):
             chunk, damage = read_up_to(stream, nbytes)
-            head += chunk
-            if damage is not None and not head:
+            pieces.append(chunk)
+            n_read += len(chunk)
+            has_line = has_line or b"\n" in chunk
+            if damage is not None and not n_read:
                 raise damage
             if damage is not None or not chunk:
                 break
+    head = b"".join(pieces)
     if not head:
         raise DamagedSourceError(f"{path} is empty.")
     return head if len(head) < nbytes else head[: head.rfind(b"\n") + 1] or head

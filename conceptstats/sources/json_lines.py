@@ -44,9 +44,13 @@ def detect_json_lines(path: str, wanted: Wanted) -> Detected:
     return Detected("jsonl", caption, columns.id_column(path, names, wanted.id_column))
 
 
+_LONGEST_FIRST_LINE = 16 << 20  # of a .json file that may be of JSON lines
+
+
 def is_json_lines(path: str) -> bool:
     """Whether the first two lines of a file are a JSON object each."""
-    lines = [line for line in read_head(path).split(b"\n") if line.strip()]
+    head = read_head(path, longest=_LONGEST_FIRST_LINE)
+    lines = [line for line in head.split(b"\n") if line.strip()]
     return len(lines) > 1 and all(_parse_line(line).value is not None for line in lines[:2])
 
 

@@ -129,6 +129,6 @@ def _to_batch(batch: pa.RecordBatch, reading: Reading, subset: Subset | None) ->
             captions = null_where(failed, captions)
     if subset is not None:
         outside = pc.invert(subset.contains(to_strings(batch.column(UID_COLUMN)), source.path))
-        n_not_selected = outside.true_count
+        n_not_selected = pc.and_(outside, captions.is_valid()).true_count  # failed ones are counted
         captions = null_where(outside, captions)
     return Batch(captions, ids, n_failed, n_not_selected)

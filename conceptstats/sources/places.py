@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from glob import glob
 from pathlib import Path
@@ -49,7 +50,7 @@ def expand(place: str, is_caption_kind: Callable[[str], bool]) -> Expansion:
         return Expansion((str(path.absolute()),), True, ())
     if path.is_dir():
         root = path.absolute()
-        found = [str(file) for file in root.rglob("*") if file.is_file()]
+        found = _walk(root)
         return _folder(place, str(root), found, lambda state: Path(state).read_bytes())
     if path.exists():
         raise SourceError(f"{place} is neither a file nor a folder.")
@@ -59,6 +60,20 @@ def expand(place: str, is_caption_kind: Callable[[str], bool]) -> Expansion:
     matches = [Path(match).absolute() for match in glob(place, recursive=True)]  # noqa: PTH207
     files = sorted(str(match) for match in matches if match.is_file())
     return _glob(place, files)
+
+
+def _walk(root: Path) -> list[str]:
+    """Files below a folder, also behind links to folders, each folder once."""
+    files: list[str] = []
+    seen: set[Path] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen or {"index.json", "vocabulary.arrow"} <= set(names):  # an index of ours
+            below.clear()  # nothing further down either
+            continue
+        seen.add(real)
+        files += [str(Path(folder, name)) for name in names if Path(folder, name).is_file()]
+    return files
 
 
 def _expand_url(url: str, is_caption_file: bool) -> Expansion:

@@ -51,6 +51,8 @@ def detect_csv(path: str, wanted: Wanted) -> Detected:
     commas without being quoted.
     """
     lines = _head_lines(path)
+    if "\t" in lines[0] and "," not in lines[0]:  # as open_clip's training files are
+        return detect_tsv(path, wanted)
     if _is_image_table(lines) and ("|" in lines[0] or any(map(_UNQUOTED_COMMA.match, lines))):
         return _detect_lines("flickr30k", path, lines, wanted)
     try:

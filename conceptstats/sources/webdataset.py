@@ -84,8 +84,9 @@ def _to_batch(samples: list[_Sample], first_row: int, reading: Reading) -> Batch
             problems.append(reading.bad_row(row, f"{problem} (sample {sample.key})"))
         captions.append(caption)
         is_key = reading.id_column == KEY_COLUMN
-        identity = sample.key if is_key else _metadata(sample)[0].get(reading.id_column or "")
-        ids.append(None if identity is None else str(identity))
+        if reading.id_column is not None:
+            identity = sample.key if is_key else _metadata(sample)[0].get(reading.id_column)
+            ids.append(None if identity is None else str(identity))
     id_column = pa.array(ids, pa.string()) if reading.id_column else None
     return Batch(pa.array(captions, pa.string()), id_column, problems=tuple(problems))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from conceptstats.errors import ProfileError
@@ -42,9 +43,14 @@ def load_profile(name: str, **options: Any) -> Profile:
     else:
         raise ProfileError(f"there is no profile {name!r}.", f"profiles are {', '.join(PROFILES)}")
     try:
-        return make(**options)
+        inspect.signature(make).bind(**options)
     except TypeError as error:
-        raise ProfileError(f"profile {name!r} does not take these options: {error}.") from error
+        given = ", ".join(sorted(options))
+        raise ProfileError(
+            f"profile {name!r} does not take these options: {given}.",
+            "concepts, match and split belong to profile concepts, pipeline to nouns",
+        ) from error
+    return make(**options)
 
 
 __all__ = ["PROFILES", "load_profile"]

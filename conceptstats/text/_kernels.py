@@ -286,8 +286,8 @@ def tokenize(
     Returns
     -------
     row : int
-        The row to go on with: ``rows`` when done. Before a row that could fill the hash table by
-        more than two thirds the kernel returns; `grow` it and call again.
+        The row to go on with: ``rows`` when done. Where a token would fill the hash table by more
+        than two thirds the kernel returns; `grow` it and call again.
     size : int
         Number of tokens in the interner.
     invalid : int
@@ -299,8 +299,6 @@ def tokenize(
     while row < rows:
         at = np.int64(offsets[row])
         end = np.int64(offsets[row + 1]) if valid[row] else at
-        if 3 * (size + end - at) > slots.size:
-            break
         begin = at
         is_utf8 = True
         while at < end or (spaced and at == end):
@@ -371,6 +369,8 @@ def tokenize(
                     found = -1
                 slot = (slot + 1) & mask
             if found < 0:
+                if 3 * (size + 1) > slots.size:
+                    return row, size, -1
                 found = size
                 size += 1
                 slots[2 * slot] = key

@@ -22,6 +22,7 @@ from conceptstats.text._unicode import word_tables
 from conceptstats.text.interner import Ids, Interner
 from conceptstats.text.profile import Extracted
 
+_REMEMBERED = 1 << 18  # lemmas; those of common forms come back at once
 _BYTES_PER_FORM = 64  # of text for each new form, about, in 100,000 web captions
 # A form that WordNet's noun rules can change ends so, or is listed as an exception.
 _INFLECTED_ENDINGS = ("s", "men")
@@ -93,6 +94,15 @@ class FormProfile:
             tokens.invalid,
         )
 
+    def _remembered(self, form: str) -> str | None:
+        try:
+            return self._lemmas[form]
+        except KeyError:  # never seen, or another thread has just made room
+            if len(self._lemmas) >= _REMEMBERED:
+                self._lemmas.clear()
+            lemma = self._lemmas[form] = self.lemma(form)
+            return lemma
+
     def _map_forms(self, forms: pa.Array, interner: Interner) -> tuple[Ids, npt.NDArray[np.int64]]:
         """Token id of each form's lemma (or -1), and which forms are not their own lemma."""
         concept_of = np.arange(len(forms), dtype=np.int32)
@@ -101,11 +111,7 @@ class FormProfile:
             suspect = pc.or_(suspect, pc.ends_with(forms, ending))
         suspects = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
         texts = forms.take(pa.array(suspects)).to_pylist()
-        known = self._lemmas
-        for text in texts:
-            if text not in known:
-                known[text] = self.lemma(text)
-        lemmas = [known[text] for text in texts]
+        lemmas = [self._remembered(text) for text in texts]
         kept = [lemma for lemma in lemmas if lemma is not None]
         is_kept = np.array([lemma is not None for lemma in lemmas], np.bool_)
         lemma_ids = interner.add(pa.array(kept, pa.large_string()))

@@ -92,7 +92,7 @@ class Interner:
         Parameters
         ----------
         captions : pa.Array
-            Strings; null ones have no tokens, and empty ones none but a gap where spaced.
+            Strings; null and empty ones have no tokens, but a gap where spaced.
         tables : CharacterTables
             What a token is.
         keep_all : bool

@@ -7,6 +7,7 @@ not filtered again, so "us" becomes the concept "u", as published.
 from __future__ import annotations
 
 from importlib.metadata import version
+from unicodedata import unidata_version
 
 from conceptstats.errors import ProfileError
 from conceptstats.text.forms import FormProfile
@@ -43,7 +44,11 @@ def paper_profile() -> FormProfile:
     lemmatizer = WordNetLemmatizer()
     return FormProfile(
         name="paper",
-        versions={"nltk": version("nltk"), "wordnet": str(wordnet_version)},
+        versions={
+            "nltk": version("nltk"),
+            "wordnet": str(wordnet_version),
+            "unicode": unidata_version,
+        },
         stop_words=stop_words,
         exceptions=exceptions,
         lemmatize=lemmatizer.lemmatize,

@@ -5,7 +5,8 @@ A concept file is one of
 - text, one concept a line, its synonyms behind tabs: ``fire truck<tab>fire engine<tab>firetruck``
 - JSON: a list of phrases, or an object of concept: [synonyms].
 
-A concept's own name is a phrase of it too. Phrases are compared token by token, either by words
+A concept's own name is a phrase of it too; "t-shirt" and "t shirt" are one concept, under the name
+that comes first. Phrases are compared token by token, either by words
 (lower-cased runs of letters and digits) or spaced (MetaCLIP's way: between blanks, case kept; a
 caption's marks are padded with blanks and a phrase's are not, so "St. Louis" matches nothing).
 """
@@ -16,6 +17,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import unidata_version
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +78,7 @@ class PhraseProfile:
         table: dict[tuple[str, ...], str] = {}
         for concept, phrases in self.phrases.items():
             for phrase in phrases:
+                _check_text(phrase, concept)
                 tokens = tuple(self._phrase_tokens(phrase))
                 if not any(token.strip() for token in tokens):
                     raise ProfileError(
@@ -98,9 +101,9 @@ class PhraseProfile:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Digest of the list."""
+        """Digest of the list, and the version of Unicode that says what a word is."""
         text = json.dumps(self.phrases, sort_keys=True).encode()
-        return {"phrases": xxhash.xxh3_128_hexdigest(text)}
+        return {"phrases": xxhash.xxh3_128_hexdigest(text), "unicode": unidata_version}
 
     def concepts_of(self, text: str) -> list[str]:
         """Concepts of one text, in order, with repeats."""
@@ -176,6 +179,15 @@ def _build_trie(table: dict[tuple[str, ...], str], concepts: list[str]) -> _Trie
     return _Trie(words, words.size, slots, concept_of)
 
 
+def _check_text(phrase: str, concept: str) -> None:
+    """Raise for what no caption can hold: NULs and halves of surrogate pairs."""
+    if "\0" in phrase or any("\ud800" <= char <= "\udfff" for char in phrase + concept):
+        raise ProfileError(
+            f"the phrase {phrase!r} of concept {concept!r} is not valid text.",
+            "remove it from the concept file",
+        )
+
+
 def read_concept_file(path: Path) -> dict[str, list[str]]:
     """Concepts of a file, each with its phrases, its own name first.
 
@@ -249,4 +261,16 @@ def phrase_profile(
             f"unknown way to match concepts: {match!r}, {split!r}.",
             "match is 'longest' or 'all', split is 'words' or 'spaced'",
         )
-    return PhraseProfile(phrases, match, split)  # type: ignore[arg-type]
+    return PhraseProfile(_one_name_each(phrases, split), match, split)  # type: ignore[arg-type]
+
+
+def _one_name_each(phrases: dict[str, list[str]], split: str) -> dict[str, list[str]]:
+    """The concepts, those whose names are the same tokens as one under the first name."""
+    if split == "spaced":
+        return phrases
+    first: dict[tuple[str, ...], str] = {}
+    merged: dict[str, list[str]] = {}
+    for concept, own in phrases.items():
+        known = merged.setdefault(first.setdefault(tuple(reference.tokenize(concept)), concept), [])
+        known += [phrase for phrase in own if phrase not in known]
+    return merged

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
+from unicodedata import unidata_version
 
 from conceptstats.errors import ProfileError
 from conceptstats.text.forms import FormProfile
@@ -101,7 +102,7 @@ def words_profile() -> FormProfile:
         ) from error
     return FormProfile(
         name="words",
-        versions={"spacy-lookups-data": lookups},
+        versions={"spacy-lookups-data": lookups, "unicode": unidata_version},
         stop_words=STOP_WORDS,
         exceptions=frozenset(exceptions),
         lemmatize=noun_lemma,
