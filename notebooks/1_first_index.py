@@ -91,13 +91,18 @@ for pair, true in unseen[:6]:
     )
 
 # %% [markdown]
-# The published formula avoids the infinity by adding constants (1 to pairs, 1,000 to singles), and
-# so ranks a pair of two *rare* words that never met above a pair of common words that always do.
-# Compare the order of the two formulas on the same pairs:
+# The published formula avoids the infinity by adding constants, 1 to pairs and 1,000 to singles. They
+# are made for billions of captions. In a corpus as small as this one they outweigh the counts of
+# singles, so its order is mostly that of the pair counts; and it puts the pairs that were never seen
+# (crosses) at the bottom, though in a large corpus, where common concepts have millions of captions,
+# two rare words that never met score -13.8 and stand *above* common pairs. Compare:
 
 # %%
-paper = [index.pmi(pair.concept_a, pair.concept_b, formula="paper").pmi for pair, _ in pairs]
-document = [pair.pmi if pair.n_ab else np.nan for pair, _ in pairs]
+paper = np.array([index.pmi(p.concept_a, p.concept_b, formula="paper").pmi for p, _ in pairs])
+document = np.array([pair.pmi for pair, _ in pairs])
+was_seen = np.isfinite(document)
 figure, axes = plt.subplots(figsize=(4, 3.2), layout="constrained")
-axes.plot(document, paper, ".", markersize=3)
-axes.set(xlabel="PMI, document formula", ylabel="PMI, paper formula")
+axes.plot(document[was_seen], paper[was_seen], ".", markersize=3)
+left = np.full((~was_seen).sum(), document[was_seen].min() - 0.5)
+axes.plot(left, paper[~was_seen], "x", markersize=4)
+axes.set(xlabel="PMI, document formula (crosses: minus infinity)", ylabel="PMI, paper formula")

@@ -21,4 +21,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail when a test was skipped although CONCEPTSTATS_NO_SKIPS is set."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CONCEPTSTATS_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("A test was skipped, and CONCEPTSTATS_NO_SKIPS is set: failed.")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
