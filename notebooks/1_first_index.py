@@ -91,10 +91,10 @@ for pair, true in unseen[:6]:
     )
 
 # %% [markdown]
-# The published formula avoids the infinity by adding constants, 1 to pairs and 1,000 to singles. They
-# are made for billions of captions. In a corpus as small as this one they outweigh the counts of
-# singles, so its order is mostly that of the pair counts; and it puts the pairs that were never seen
-# (crosses) at the bottom, though in a large corpus, where common concepts have millions of captions,
+# The published formula avoids the infinity by adding constants, 1 to pairs and 1,000 to singles.
+# They are made for billions of captions. In a corpus as small as this one they outweigh the counts
+# of singles, so its order is mostly that of the pair counts, and the pairs that were never seen
+# (crosses) stand at the bottom. In a large corpus, where common concepts have millions of captions,
 # two rare words that never met score -13.8 and stand *above* common pairs. Compare:
 
 # %%

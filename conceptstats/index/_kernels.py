@@ -183,7 +183,7 @@ def add_rows(all_b, all_n, starts, first, n_concepts, out_b, out_n, sizes):
 
     Parameters
     ----------
-    all_b, all_n : (n,) int32, int64
+    all_b, all_n : (n,) int32, uint32
         Larger concept and count.
     starts : (runs, rows + 1) int64
         Row r of run k is at ``starts[k, r]`` to ``starts[k, r + 1]``.

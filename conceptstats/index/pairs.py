@@ -69,7 +69,8 @@ class RunWriter:
         """Append a block."""
         self._files["sizes"].write(block.sizes.astype(np.int64).data)
         self._files["b"].write(block.b.data)
-        self._files["n"].write(block.n.astype(np.int64, copy=False).data)
+        # A count is at most the captions of its segments, which are far fewer than 2^32.
+        self._files["n"].write(block.n.astype(np.uint32, copy=False).data)
 
     def close(self, *, complete: bool) -> None:
         """Move the run to its place, or drop it when it is not complete."""
@@ -297,7 +298,7 @@ def _merge_runs(
         begins = starts[:, first]
         counts = starts[:, last] - begins
         room = int(counts.sum())
-        all_b, all_n = np.empty(room, np.int32), np.empty(room, np.int64)
+        all_b, all_n = np.empty(room, np.int32), np.empty(room, np.uint32)
         places = np.concatenate([[0], np.cumsum(counts)])
         for run, begin, (low, high) in zip(runs, begins, pairwise(places), strict=True):
             _read_into(run / "b", int(begin), all_b[low:high])
