@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conceptstats import reference, tables
-from conceptstats.index import pairs, parts
+from conceptstats.index import pair_writers, pairs, parts
 from conceptstats.index.layout import Manifest, read_manifest
 from conceptstats.text.words import STOP_WORDS, noun_lemma
 
@@ -59,7 +59,7 @@ def small_scale(part_rows: int = 50) -> Iterator[None]:
         patch.setattr(parts, "PART_ROWS", part_rows)
         patch.setattr(pairs, "_MAX_SEGMENT_BYTES", 240 * part_rows)
         patch.setattr(pairs, "_BLOCK_EVENTS", 100)
-        patch.setattr(pairs, "BATCH_PAIRS", 64)
+        patch.setattr(pair_writers, "BATCH_PAIRS", 64)
         patch.setattr(pairs, "_MAX_RUNS", 2)
         yield
 

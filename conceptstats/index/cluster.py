@@ -135,7 +135,7 @@ def _client(address: str, workers: int) -> Iterator[Client]:
         ) from error
     if address == "local":
         with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,
             Client(local) as client,
         ):
             yield client

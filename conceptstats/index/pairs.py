@@ -8,26 +8,21 @@ the runs. Within a segment and within the merge, workers take ranges of rows of 
 from __future__ import annotations
 
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from conceptstats import tables
 from conceptstats.index import _kernels
 from conceptstats.index.layout import PartRecord
+from conceptstats.index.pair_writers import Block, PairWriter, Sink, new_run
 from conceptstats.index.part_files import read_tokens
 from conceptstats.index.vocabulary import read_part_ids
 
-BATCH_PAIRS = 1 << 21  # rows of a record batch of the pair table
 _MAX_SEGMENT_BYTES = 160 << 20  # more makes fewer runs, and nothing faster
 _BYTES_PER_TOKEN = 12  # of a segment: id and posting
 _BYTES_PER_CONCEPT = 24  # of a part: bounds of its postings, events
@@ -36,94 +31,6 @@ _MAX_RUNS = 32  # merged at once; more are merged in two steps
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-
-
-class Block(NamedTuple):
-    """Pairs of consecutive rows of the pair table: a from ``first`` on."""
-
-    first: int
-    sizes: Int64  # pairs of each row
-    b: Int32
-    n: npt.NDArray[np.integer]
-
-
-class Sink(Protocol):
-    """Takes blocks in the order of their rows."""
-
-    def write(self, block: Block) -> None:
-        """Append a block."""
-
-
-class RunWriter:
-    """Writes a run: sizes of all rows, larger concepts, counts, each as plain binary."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
-        # Buffered: a raw file may write less than it is given, as when the disk fills up.
-        self._files = {name: (self._partial / name).open("wb") for name in ("sizes", "b", "n")}
-
-    def write(self, block: Block) -> None:
-        """Append a block."""
-        self._files["sizes"].write(block.sizes.astype(np.int64).data)
-        self._files["b"].write(block.b.data)
-        # A count is at most the captions of its segments, which are far fewer than 2^32.
-        self._files["n"].write(block.n.astype(np.uint32, copy=False).data)
-
-    def close(self, *, complete: bool) -> None:
-        """Move the run to its place, or drop it when it is not complete."""
-        for file in self._files.values():
-            file.close()
-        if complete:
-            self._partial.rename(self._folder)
-        else:
-            shutil.rmtree(self._partial, ignore_errors=True)
-
-
-class PairWriter:
-    """Writes the pair table in record batches of `BATCH_PAIRS` rows."""
-
-    def __init__(self, path: Path) -> None:
-        self.n_pairs = 0
-        self.n_events = 0
-        self._sink = pa.OSFile(str(path), "wb")
-        self._writer = pa.ipc.new_file(self._sink, tables.PAIRS)
-        self._a = np.empty(BATCH_PAIRS, np.int32)
-        self._b = np.empty(BATCH_PAIRS, np.int32)
-        self._n = np.empty(BATCH_PAIRS, np.int64)
-        self._filled = 0
-
-    def write(self, block: Block) -> None:
-        """Append a block."""
-        rows = np.arange(block.first, block.first + len(block.sizes), dtype=np.int32)
-        a = np.repeat(rows, block.sizes)
-        done = 0
-        while done < len(a):
-            take = min(len(a) - done, BATCH_PAIRS - self._filled)
-            place = slice(self._filled, self._filled + take)
-            self._a[place] = a[done : done + take]
-            self._b[place] = block.b[done : done + take]
-            self._n[place] = block.n[done : done + take]
-            self._filled += take
-            done += take
-            if self._filled == BATCH_PAIRS:
-                self._flush()
-        self.n_pairs += len(a)
-        self.n_events += int(block.n.sum())
-
-    def close(self) -> None:
-        """Write what remains and close the file."""
-        if self._filled or not self.n_pairs:
-            self._flush()
-        self._writer.close()
-        self._sink.close()
-
-    def _flush(self) -> None:
-        columns = [pa.array(x[: self._filled]) for x in (self._a, self._b, self._n)]
-        self._writer.write_batch(pa.record_batch(columns, schema=tables.PAIRS))
-        self._filled = 0
 
 
 def plan_segments(
@@ -185,25 +92,13 @@ def count_pairs(
             run = work / f"run-{segment[0].name}-{segment[-1].name}-{n_tokens}"
             runs.append(run)
             if not run.exists():
-                with _new_run(run) as run_writer:
+                with new_run(run) as run_writer:
                     _count_segment(folder, segment, n_concepts, run_writer, executor, workers)
             tick(sum(part.counts.n_captions for part in segment))
         _merge_runs(_compacted(runs, n_concepts, executor, workers), n_concepts, writer, executor,
                     workers)  # fmt: skip
     writer.close()
     return writer.n_pairs, writer.n_events
-
-
-@contextmanager
-def _new_run(folder: Path) -> Iterator[RunWriter]:
-    """A writer whose run is moved to its place when all went well, and dropped otherwise."""
-    writer = RunWriter(folder)
-    complete = False
-    try:
-        yield writer
-        complete = True
-    finally:
-        writer.close(complete=complete)
 
 
 def _count_segment(
@@ -279,7 +174,7 @@ def _compacted(runs: list[Path], n_concepts: int, executor: Executor, workers: i
         group = runs[begin : begin + _MAX_RUNS]
         target = runs[0].with_name(f"merged-{group[0].name}-{group[-1].name}")
         if not target.exists():
-            with _new_run(target) as writer:
+            with new_run(target) as writer:
                 _merge_runs(group, n_concepts, writer, executor, workers)
         merged.append(target)
     return merged

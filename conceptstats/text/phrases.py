@@ -27,7 +27,7 @@ import xxhash
 
 from conceptstats import reference
 from conceptstats.errors import ProfileError
-from conceptstats.text import _kernels
+from conceptstats.text import _phrase_kernels
 from conceptstats.text._unicode import spaced_tables, word_tables
 from conceptstats.text.interner import Bounds, Ids, Interner, Tokens
 from conceptstats.text.profile import Extracted
@@ -146,7 +146,7 @@ class PhraseProfile:
         room = len(tokens.ids)
         while True:
             ids = np.empty(room, np.int32)
-            needed = _kernels.match_phrases(
+            needed = _phrase_kernels.match_phrases(
                 tokens.ids, tokens.bounds, trie.n_words, trie.slots, trie.concept_of,
                 self.match == "all", ids, bounds,
             )  # fmt: skip
@@ -175,7 +175,7 @@ def _build_trie(table: dict[tuple[str, ...], str], concepts: list[str]) -> _Trie
     slots = np.zeros(2 * capacity, np.int64)
     concept_of = np.full(len(flat) + 1, -1, np.int32)
     owners = np.array([rank[concept] for concept in table.values()], np.int32)
-    _kernels.fill_trie(flat, bounds, owners, words.size, slots, concept_of)
+    _phrase_kernels.fill_trie(flat, bounds, owners, words.size, slots, concept_of)
     return _Trie(words, words.size, slots, concept_of)
 
 
