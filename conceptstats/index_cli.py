@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,10 +124,12 @@ def build(
 
 def _say_columns(manifest: Manifest) -> None:
     """Say which column was taken, once for all files alike."""
-    alike = Counter((source.format, source.caption_column) for source in manifest.sources)
-    for (form, column), n in alike.items():
-        files = f"{n} files" if n > 1 else "1 file"
-        click.echo(f"{files} of format {form}: captions from {column!r}", err=True)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for source in manifest.sources:
+        alike.setdefault((source.format, source.caption_column), []).append(source.path)
+    for (form, column), paths in alike.items():
+        files = f"{len(paths)} files" if len(paths) > 1 else Path(paths[0]).name
+        click.echo(f"{files} ({form}): captions from {column!r}", err=True)
 
 
 def _show(path: Path, manifest: Manifest, as_json: bool) -> None:
