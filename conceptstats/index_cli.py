@@ -117,19 +117,7 @@ def build(
         **options,
     )
     manifest = read_manifest(output)
-    if not quiet:
-        _say_columns(manifest)
     _show(output, manifest, as_json)
-
-
-def _say_columns(manifest: Manifest) -> None:
-    """Say which column was taken, once for all files alike."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for source in manifest.sources:
-        alike.setdefault((source.format, source.caption_column), []).append(source.path)
-    for (form, column), paths in alike.items():
-        files = f"{len(paths)} files" if len(paths) > 1 else Path(paths[0]).name
-        click.echo(f"{files} ({form}): captions from {column!r}", err=True)
 
 
 def _show(path: Path, manifest: Manifest, as_json: bool) -> None:

@@ -17,6 +17,9 @@ class Progress(Protocol):
     def advance(self, n: int, share: float = 0.0) -> None:
         """``n`` more units are done; ``share`` in [0, 1] of the stage is, where that is known."""
 
+    def say(self, message: str) -> None:
+        """Something that the user should know."""
+
     def close(self) -> None:
         """The job is over."""
 
@@ -30,15 +33,19 @@ class Silent:
     def advance(self, n: int, share: float = 0.0) -> None:
         """Ignore."""
 
+    def say(self, message: str) -> None:
+        """Ignore."""
+
     def close(self) -> None:
         """Ignore."""
 
 
 class Bar:
-    """One line on a terminal, rewritten at most five times a second."""
+    """Messages, and one line that is rewritten at most five times a second if ``live``."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._stream = stream
+        self._live = live
         self._lock = threading.Lock()
         self._name = self._unit = ""
         self._n = 0
@@ -55,7 +62,7 @@ class Bar:
         with self._lock:
             self._n += n
             now = time.monotonic()
-            if now - self._shown < 0.2:
+            if not self._live or now - self._shown < 0.2:
                 return
             self._shown = now
             elapsed = now - self._began
@@ -65,9 +72,14 @@ class Bar:
             self._stream.write(f"\r\x1b[K{text}")
             self._stream.flush()
 
+    def say(self, message: str) -> None:
+        """Print a message on a line of its own."""
+        self.close()
+        self._stream.write(f"{message}\n")
+
     def close(self) -> None:
         """Clear the line."""
-        if self._name:
+        if self._live and self._name:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
@@ -79,5 +91,5 @@ def _clock(seconds: float) -> str:
 
 
 def terminal_progress(*, quiet: bool = False) -> Progress:
-    """A bar on standard error when that is a terminal, else silence."""
-    return Silent() if quiet or not sys.stderr.isatty() else Bar(sys.stderr)
+    """Messages on standard error, and a bar when that is a terminal; silence if ``quiet``."""
+    return Silent() if quiet else Bar(sys.stderr, live=sys.stderr.isatty())

@@ -121,12 +121,15 @@ def build_index(
     }
     run = run_record("index build", arguments, inputs)
     progress = progress or Silent()
+    _say_columns(found.sources, progress)
     with (
         closing(progress),
         unfinished(output, plan, asdict(settings)) as folder,
         ThreadPoolExecutor(workers) as executor,
     ):
         job = Job(folder, settings, memory, workers, executor, progress)
+        if n_done := sum(1 for _ in job.parts.iterdir()):
+            progress.say(f"going on with an unfinished build: {n_done:,} parts are done")
         if dask is None:
             parts = _read_parts(job, found.sources, loaded, on_error)
         else:
@@ -134,6 +137,16 @@ def build_index(
         finish(job, parts, found, profile_record, run)
         publish(folder, output, overwrite=overwrite)
     return output
+
+
+def _say_columns(sources: Sequence[Source], progress: Progress) -> None:
+    """Say which column was taken, once for all files alike."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        alike.setdefault((source.format, source.caption_column), []).append(source.path)
+    for (form, column), paths in alike.items():
+        files = f"{len(paths):,} files" if len(paths) > 1 else Path(paths[0]).name
+        progress.say(f"{files} ({form}): captions from {column!r}")
 
 
 def _read_parts(
