@@ -10,8 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xxhash import xxh3_128_hexdigest
-
 from conceptstats.index.finish import Job, finish
 from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
 from conceptstats.index.parts import PartQueue, finished_part, make_part
@@ -22,6 +20,7 @@ from conceptstats.index.staging import (
     publish,
     unfinished,
 )
+from conceptstats.index.verify import checksum
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.sources import Source, find_sources
@@ -112,7 +111,7 @@ def build_index(
     arguments = {**asdict(settings), "profile": profile, "on_error": on_error}
     inputs = {source.path: source.fingerprint for source in found.sources}
     if subset is not None:
-        inputs[str(subset)] = xxh3_128_hexdigest(Path(subset).read_bytes())
+        _, inputs[str(subset)] = checksum(Path(subset))
     plan = {
         "dedup": dedup,
         "inputs": inputs,

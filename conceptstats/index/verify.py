@@ -27,7 +27,8 @@ class Verified(NamedTuple):
     damaged: tuple[str, ...]  # "vocabulary.arrow: differs from its checksum"
 
 
-def _checksum(path: Path) -> tuple[int, str]:
+def checksum(path: Path) -> tuple[int, str]:
+    """Bytes of a file and their xxh3-128, read in pieces."""
     digest = xxhash.xxh3_128()
     size = 0
     with path.open("rb") as file:
@@ -46,7 +47,7 @@ def write_checksums(index: Path, workers: int) -> None:
     """Write size and xxh3-128 of every file of a finished index."""
     paths = _files(index)
     with ThreadPoolExecutor(workers) as executor:
-        sums = list(executor.map(_checksum, paths))
+        sums = list(executor.map(checksum, paths))
     files = {
         path.relative_to(index).as_posix(): {"bytes": size, "xxh3_128": digest}
         for path, (size, digest) in zip(paths, sums, strict=True)
@@ -94,7 +95,7 @@ def verify_index(
         path = index / name
         if not path.is_file():
             return f"{name}: is missing"
-        size, digest = _checksum(path)
+        size, digest = checksum(path)
         tick(size)
         if size != sums[name][0]:
             return f"{name}: {size:,} bytes, expected {sums[name][0]:,}"
