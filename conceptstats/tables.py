@@ -121,13 +121,18 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy where it is one chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def numbers(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """A column of integers without nulls as a NumPy array, without a copy where it is one chunk.
 
     Unlike ``to_numpy`` it does not import pandas, which takes longer than most questions.
     """
     if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        column = one_array(column)
     dtype = np.dtype(str(column.type))
     if not len(column):
         return np.zeros(0, dtype)

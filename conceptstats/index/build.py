@@ -133,6 +133,7 @@ def build_index(
             parts = _read_parts(job, found.sources, loaded, on_error)
         else:
             parts = _read_parts_on_cluster(job, found.sources, loaded, on_error, dask)
+        parts.sort(key=lambda part: (part.source, part.number))
         finish(job, parts, found, profile_record, run)
         publish(folder, output, overwrite=overwrite)
     return output
@@ -154,7 +155,7 @@ def _read_parts(
     profile: Profile,
     on_error: OnError,
 ) -> list[PartRecord]:
-    """Make every part that is not there yet; all of them, by source and number."""
+    """Make every part that is not there yet; the records of all, in any order."""
     queue = PartQueue(list(enumerate(sources)), job.settings.dedup == "id", on_error)
     job.progress.stage("reading", "captions")
     total = sum(source.size for source in sources)
@@ -180,11 +181,10 @@ def _read_parts(
 
     futures = [job.executor.submit(work) for _ in range(job.workers)]
     try:
-        records = [record for future in futures for record in future.result()]
+        return [record for future in futures for record in future.result()]
     except BaseException:  # Ctrl-C reaches this thread alone; the readers would go on
         queue.stop()
         raise
-    return sorted(records, key=lambda record: (record.source, record.number))
 
 
 def _read_parts_on_cluster(
@@ -201,7 +201,4 @@ def _read_parts_on_cluster(
     recipe = Recipe(
         profile.name, json.dumps(profile.options), profile.versions, job.settings.dedup, on_error
     )
-    records = read_on_cluster(
-        address, job.workers, job.parts.resolve(), sources, recipe, job.progress
-    )
-    return sorted(records, key=lambda record: (record.source, record.number))
+    return read_on_cluster(address, job.workers, job.parts.resolve(), sources, recipe, job.progress)

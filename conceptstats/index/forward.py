@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from conceptstats import tables
 from conceptstats.errors import SourceError
 from conceptstats.index.layout import Manifest, PartRecord
-from conceptstats.index.part_files import read_tokens
+from conceptstats.index.part_files import read_ids, read_tokens
 from conceptstats.sources.batch import Source
 
 
@@ -27,8 +26,7 @@ class FoundCaption(NamedTuple):
 
 def rows_with(folder: Path, part: PartRecord, concepts: Sequence[int]) -> npt.NDArray[np.int64]:
     """Rows of a part, ascending and from 0, that count and hold all of the concepts."""
-    table = tables.read_table(folder / part.name / "ids.arrow", tables.PART_IDS)
-    ids = tables.numbers(table.column("concept_id"))
+    ids = read_ids(folder / part.name)
     tokens = read_tokens(folder / part.name, in_memory=False)
     rows: npt.NDArray[np.int64] | None = None
     for concept in concepts:

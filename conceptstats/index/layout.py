@@ -89,6 +89,11 @@ class PartCounts:
         return PartCounts(**{name: mine[name] + theirs[name] for name in mine})
 
 
+def part_name(source: int, number: int) -> str:
+    """Name of a part's folder."""
+    return f"{source:05d}-{number:05d}"
+
+
 @dataclass(frozen=True, slots=True)
 class PartRecord:
     """One part: where it belongs and what was read."""
@@ -102,7 +107,7 @@ class PartRecord:
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return f"{self.source:05d}-{self.number:05d}"
+        return part_name(self.source, self.number)
 
     def to_json(self) -> dict[str, Any]:
         """As a dict of JSON types."""

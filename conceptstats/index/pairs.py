@@ -7,7 +7,6 @@ the runs. Within a segment and within the merge, workers take ranges of rows of 
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -20,8 +19,7 @@ import numpy.typing as npt
 from conceptstats.index import _kernels
 from conceptstats.index.layout import PartRecord
 from conceptstats.index.pair_writers import Block, PairWriter, Sink, new_run
-from conceptstats.index.part_files import read_tokens
-from conceptstats.index.vocabulary import read_part_ids
+from conceptstats.index.part_files import read_ids, read_tokens
 
 _MAX_SEGMENT_BYTES = 160 << 20  # more makes fewer runs, and nothing faster
 _BYTES_PER_TOKEN = 12  # of a segment: id and posting
@@ -120,7 +118,7 @@ def _count_segment(
         part, place = parts[number], places[number]
         tokens = read_tokens(folder / part.name)
         _kernels.order_captions(
-            *tokens, read_part_ids(folder, part), flat, place, postings, place,
+            *tokens, read_ids(folder / part.name), flat, place, postings, place,
             starts[number], stops[number], events[number],
         )  # fmt: skip
 
@@ -210,6 +208,6 @@ def _merge_runs(
 
 def _read_into(path: Path, begin: int, out: npt.NDArray[np.integer]) -> None:
     with path.open("rb") as file:
-        file.seek(begin * out.itemsize, os.SEEK_SET)
+        file.seek(begin * out.itemsize)
         if file.readinto(out.data) != out.nbytes:
             raise EOFError(f"{path} is shorter than its sizes say")

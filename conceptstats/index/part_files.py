@@ -39,3 +39,9 @@ def read_tokens(folder: Path, *, in_memory: bool = True) -> PartTokens:
         duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_DUPLICATES)
         counted[tables.numbers(duplicates.column("row"))] = False
     return PartTokens(tables.numbers(column.values), bounds, counted)
+
+
+def read_ids(folder: Path) -> npt.NDArray[np.int32]:
+    """Vocabulary id of each local concept of a part, -1 for those outside."""
+    table = tables.read_table(folder / "ids.arrow", tables.PART_IDS)
+    return tables.numbers(table.column("concept_id"))

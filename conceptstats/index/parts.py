@@ -23,7 +23,14 @@ import pyarrow.compute as pc
 from conceptstats import tables
 from conceptstats.errors import SourceError
 from conceptstats.index import keys
-from conceptstats.index.layout import PART_BYTES, PART_ROWS, Dedup, PartCounts, PartRecord
+from conceptstats.index.layout import (
+    PART_BYTES,
+    PART_ROWS,
+    Dedup,
+    PartCounts,
+    PartRecord,
+    part_name,
+)
 from conceptstats.index.part_files import read_record
 from conceptstats.runs import dump_json
 from conceptstats.sources import Batch, Source, read_batches
@@ -105,8 +112,6 @@ def _take(batches: list[Batch], first_row: int, rows: int) -> tuple[Batch, list[
 
 
 def _concat(arrays: list[pa.Array]) -> pa.Array:
-    if not arrays:
-        return pa.array([], pa.large_string())
     if len(arrays) == 1:
         return arrays[0]
     if len({array.type for array in arrays}) > 1:
@@ -172,7 +177,7 @@ class PartQueue:
 
 def finished_part(folder: Path, raw: RawPart, on_error: OnError) -> PartRecord | None:
     """The record of a part that an earlier build has finished, if it still holds."""
-    finished = folder / f"{raw.source:05d}-{raw.number:05d}"
+    finished = folder / part_name(raw.source, raw.number)
     if not finished.exists():
         return None
     record = read_record(finished, raw.source)

@@ -66,6 +66,8 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
     Raises
     ------
+    OutputError
+        When the place is inside another index.
     OutputExistsError
         When something is there and overwriting was not asked for, or it is no index.
     """

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from conceptstats import tables
 from conceptstats.index import _kernels
 from conceptstats.index.layout import PartRecord, Settings
-from conceptstats.index.part_files import read_tokens
+from conceptstats.index.part_files import read_ids, read_tokens
 from conceptstats.text.interner import Interner
 
 _FORMS_AT_ONCE = 64  # parts
@@ -39,7 +39,7 @@ def count_part(folder: Path, part: PartRecord, counts: Path) -> None:
 
 def _read_concepts(folder: Path, part: PartRecord) -> pa.Array:
     table = tables.read_table(folder / part.name / "concepts.arrow", tables.PART_CONCEPTS)
-    return _one_array(table.column("concept"))
+    return tables.one_array(table.column("concept"))
 
 
 def _read_counts(counts: Path, part: PartRecord, column: str) -> npt.NDArray[np.int32]:
@@ -128,14 +128,10 @@ def _nth_largest(counts: npt.NDArray[np.integer], n: int) -> int:
     return int(np.partition(counts, -n)[-n]) if n <= counts.size else 0
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
 def vocabulary_lookup(vocabulary: pa.Table) -> Interner:
     """An interner whose ids are concept ids."""
     interner = Interner()
-    interner.add(_one_array(vocabulary.column("concept")))
+    interner.add(tables.one_array(vocabulary.column("concept")))
     return interner
 
 
@@ -143,12 +139,6 @@ def write_part_ids(folder: Path, part: PartRecord, lookup: Interner) -> None:
     """Write the vocabulary id of each local concept of a part as `tables.PART_IDS`."""
     ids = lookup.find(_read_concepts(folder, part))
     tables.dump_table(folder / part.name / "ids.arrow", pa.table({"concept_id": ids}))
-
-
-def read_part_ids(folder: Path, part: PartRecord) -> npt.NDArray[np.int32]:
-    """Vocabulary id of each local concept of a part, -1 for those outside."""
-    table = tables.read_table(folder / part.name / "ids.arrow", tables.PART_IDS)
-    return tables.numbers(table.column("concept_id"))
 
 
 def merge_forms(folder: Path, parts: Sequence[PartRecord], vocabulary: pa.Table) -> pa.Table:
@@ -160,7 +150,7 @@ def merge_forms(folder: Path, parts: Sequence[PartRecord], vocabulary: pa.Table)
     names = pa.table({"form": vocabulary.column("concept"), "concept_id": vocabulary["concept_id"]})
     collected: list[pa.Table] = []
     for number, part in enumerate(parts):
-        ids = read_part_ids(folder, part)
+        ids = read_ids(folder / part.name)
         forms = tables.read_table(folder / part.name / "forms.arrow", tables.PART_FORMS)
         concept_ids = ids[tables.numbers(forms.column("concept"))]
         known = pa.array(concept_ids >= 0)

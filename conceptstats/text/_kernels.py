@@ -88,12 +88,12 @@ def grow(slots):
 
 
 @njit(nogil=True, cache=True)
-def _same(arena, begin, end, start, length):
-    """Whether two tokens of the arena are equal."""
+def _same(arena, begin, end, data, start, length):
+    """Whether the token ``arena[begin:end]`` is ``data[start:start + length]``."""
     if end - begin != length:
         return False
     for i in range(length):
-        if arena[begin + i] != arena[start + i]:
+        if arena[begin + i] != data[start + i]:
             return False
     return True
 
@@ -107,16 +107,8 @@ def _find(arena, ends, slots, key, data, start, length):
         if slots[2 * at] == key:
             found = np.int64(slots[2 * at + 1]) - 1
             # A key takes no notice of NULs at the end, which whole strings can have.
-            if ends[found + 1] - ends[found] == length:
-                if length <= 8:
-                    return found
-                same = True
-                for i in range(length):
-                    if arena[ends[found] + i] != data[start + i]:
-                        same = False
-                        break
-                if same:
-                    return found
+            if _same(arena, ends[found], ends[found + 1], data, start, length):
+                return found
         at = (at + 1) & mask
     return -1 - at
 
@@ -364,7 +356,9 @@ def tokenize(
             while slots[2 * slot + 1] != 0:
                 if slots[2 * slot] == key:
                     found = np.int64(slots[2 * slot + 1]) - 1
-                    if length <= 8 or _same(arena, ends[found], ends[found + 1], start, length):
+                    if length <= 8 or _same(
+                        arena, ends[found], ends[found + 1], arena, start, length
+                    ):
                         break
                     found = -1
                 slot = (slot + 1) & mask
