@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,35 @@ from conceptstats.options import json_option
 from conceptstats.printing import print_facts, print_json, print_table
 
 
+_EXTRA_OF = {"PIL": "synth", "webdataset": "synth"} | dict.fromkeys(
+    "altair matplotlib open_clip pandas pingouin safetensors statsmodels timm torch torchvision "
+    "vl_convert".split(),
+    "eval",
+)
+
+
+class Commands(click.Group):
+    """Commands of the core, and those that other packages bring as entry points.
+
+    So the core need not know them: the groups ``synth`` and ``eval`` come this way too.
+    """
+
+    entry_group = "conceptstats.commands"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all of them."""
+        return sorted({*self.commands, *entry_points(group=self.entry_group).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one when it is asked for."""
+        if cmd_name not in self.commands:
+            for point in entry_points(group=self.entry_group, name=cmd_name):
+                self.add_command(point.load(), cmd_name)
+        return self.commands.get(cmd_name)
+
+
 @click.group(
+    cls=Commands,
     name="conceptstats",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: conceptstats index build captions.parquet -o IDX, "
@@ -162,6 +191,13 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. A build goes on where it was with the same command.", err=True)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if debug or package not in _EXTRA_OF:
+            raise
+        click.echo(f"Error: this command needs the package {package}.", err=True)
+        click.echo(f"Hint: pip install 'conceptstats[{_EXTRA_OF[package]}]'", err=True)
+        sys.exit(1)
     except (ConceptStatsError, MemoryError) as error:
         if debug:
             traceback.print_exc()

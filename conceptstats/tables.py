@@ -46,6 +46,54 @@ PMI = pa.schema(
     ]
 )
 
+# Tables that pass between commands. A column that can be null may also be missing.
+PROBES = pa.schema(
+    [
+        pa.field("probe_id", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("accessory", pa.string(), nullable=False),
+        pa.field("class_index", pa.int32()),  # of the key, in the list of classes
+        pa.field("n_key", pa.int64()),
+        pa.field("n_accessory", pa.int64()),
+        pa.field("n_pair", pa.int64()),
+        pa.field("pmi", pa.float64()),  # -inf: never seen together; null: unknown
+        pa.field("stratum", pa.int32()),  # 0: never seen together; from 1 by rising PMI
+    ]
+)
+IMAGES = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # relative to the table
+        pa.field("probe_id", pa.string()),
+        pa.field("target", pa.string()),  # name of the class that it shows
+        pa.field("sha256", pa.string()),
+        pa.field("backend", pa.string()),
+        pa.field("seed", pa.int64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("key_found", pa.bool_()),
+        pa.field("accessory_found", pa.bool_()),
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        pa.field("example_id", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("labels", pa.list_(pa.string()), nullable=False),  # of the top k
+        pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # over all classes
+        pa.field("target_rank", pa.int32(), nullable=False),  # 1: right
+        pa.field("target_probability", pa.float32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("pretrained", pa.string()),
+    ]
+)
+EXAMPLES = pa.schema(
+    [
+        pa.field("example_id", pa.string(), nullable=False),
+        pa.field("outcome", pa.float64(), nullable=False),  # in [0, 1]
+    ]
+)  # and predictors (numbers) and clusters (strings) under any name
+
 # One part of the forward index: consecutive rows of one source. Concepts are numbered within it.
 PART_CAPTIONS = pa.schema([("concepts", pa.list_(pa.int32()))])  # null: the row has no caption
 PART_CONCEPTS = pa.schema([("concept", pa.large_string())])
