@@ -15,7 +15,7 @@ from conceptstats.errors import ConceptStatsError
 from conceptstats.index_cli import index_group
 from conceptstats.options import json_option
 from conceptstats.printing import print_facts, print_json, print_table
-
+from conceptstats.probes_cli import probes
 
 _EXTRA_OF = {"PIL": "synth", "webdataset": "synth"} | dict.fromkeys(
     "altair matplotlib open_clip pandas pingouin safetensors statsmodels timm torch torchvision "
@@ -58,6 +58,7 @@ def cli(debug: bool) -> None:
 
 
 cli.add_command(index_group)
+cli.add_command(probes)
 
 
 @cli.command(

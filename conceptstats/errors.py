@@ -85,3 +85,7 @@ class TableError(ConceptStatsError):
 
 class ParameterError(ConceptStatsError, ValueError):
     """A parameter is outside its range."""
+
+
+class StatisticsError(ConceptStatsError):
+    """The data do not hold what a statistic needs: too few, or constant."""

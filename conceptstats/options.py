@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -45,3 +46,10 @@ memory_option = click.option(
     "a worker besides.",
 )
 workers_option = click.option("--workers", type=int, help="Threads. [default: all cores]")
+processes_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+    show_default="all cores",
+    help="Processes; the result does not depend on it.",
+)

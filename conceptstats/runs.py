@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,12 @@ _RECORDED = ("numpy", "pyarrow", "numba", "scipy")
 
 
 def run_record(
-    command: str, arguments: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None = None
+    command: str,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    seed: int | None = None,
+    *,
+    packages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Record of one run.
 
@@ -31,6 +36,8 @@ def run_record(
     inputs : mapping
         Fingerprint of each input, by path.
     seed : int, optional
+    packages : sequence of str
+        Distributions whose versions bear on the result, besides those of the core.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def run_record(
         Of JSON types.
     """
     versions = {"conceptstats": __version__, "python": platform.python_version()}
-    for package in _RECORDED:
+    for package in (*_RECORDED, *packages):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

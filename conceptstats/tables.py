@@ -7,6 +7,7 @@ sees half a table; nothing is overwritten unless that was asked for.
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,6 +94,16 @@ EXAMPLES = pa.schema(
         pa.field("outcome", pa.float64(), nullable=False),  # in [0, 1]
     ]
 )  # and predictors (numbers) and clusters (strings) under any name
+JOINT = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("accessory", pa.string(), nullable=False),
+        pa.field("p", pa.float64(), nullable=False),  # of a picture with both
+        pa.field("p_key", pa.float64(), nullable=False),
+        pa.field("p_accessory", pa.float64(), nullable=False),
+        pa.field("pmi", pa.float64(), nullable=False),  # over captions; -inf: never together
+    ]
+)
 
 # One part of the forward index: consecutive rows of one source. Concepts are numbered within it.
 PART_CAPTIONS = pa.schema([("concepts", pa.list_(pa.int32()))])  # null: the row has no caption
@@ -143,6 +154,44 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writing_folder(path: Path, mark: str, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a folder atomically: yields the place to write to, which is moved at the end.
+
+    Parameters
+    ----------
+    path : Path
+    mark : str
+        A file that every such folder holds: a folder without it is never replaced.
+    overwrite : bool
+
+    Raises
+    ------
+    OutputExistsError
+        When ``path`` exists and overwriting was not asked for, or it is no such folder.
+    OutputError
+        When it cannot be written; nothing is left behind.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
+    if path.exists() and not (path / mark).is_file():
+        raise OutputExistsError(
+            f"{path} has no {mark}, so it is not replaced.", "choose another name, or remove it"
+        )
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with output_errors(path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            if path.exists():
+                shutil.rmtree(path)
+            partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
         raise
 
 

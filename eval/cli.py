@@ -1,8 +1,14 @@
-"""The commands `conceptstats eval ...`: parse, call, print. No logic."""
+"""The commands `conceptstats eval ...`, each defined beside its kin."""
 
 from __future__ import annotations
 
 import click
+
+from .examples_cli import join, observer
+from .finetune_cli import finetune
+from .report_cli import figure, report
+from .statistics_cli import compare, correlate, shuffle
+from .zeroshot_cli import zeroshot
 
 
 @click.group(
@@ -10,3 +16,9 @@ import click
 )
 def eval_group() -> None:
     """Run models, and set their accuracy against the statistics of captions."""
+
+
+for command in (
+    finetune, zeroshot, join, observer, correlate, compare, shuffle, figure, report
+):  # fmt: skip
+    eval_group.add_command(command)

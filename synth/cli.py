@@ -2,9 +2,142 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
+
+from conceptstats.options import json_option, overwrite_option, processes_option, quiet_option
+from conceptstats.printing import print_facts, print_json
 
 
 @click.group(name="synth", epilog="Example: conceptstats synth world -o WORLD --seed 0")
 def synth_group() -> None:
     """Make controlled concept-pair images, and worlds whose answer is known."""
+
+
+@synth_group.command(
+    epilog="Example: conceptstats synth world -o OPPOSITE --n 20000 --reverse --seed 0"
+)
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--n", type=int, help="Captions, each with its picture. [default: 30,000]")
+@click.option("--keys", type=int, help="How many key concepts. [default: 20]")
+@click.option("--accessories", type=int, help="How many accessory concepts. [default: 30]")
+@click.option("--zipf", type=float, help="Exponent of the marginals. [default: 0.3]")
+@click.option(
+    "--association",
+    type=float,
+    help="Standard deviation of the log weights of pairs, in nats; 0: independent. [default: 0.6]",
+)
+@click.option("--reverse", is_flag=True, default=None, help="Turn the association round.")
+@click.option("--empty", type=float, help="Share of pairs never together. [default: 0.05]")
+@click.option("--named-one", type=float, help="Share of captions with one name. [default: 0.5]")
+@click.option("--key-visibility", type=float, help="0: hidden, 1: clear. [default: 0.65]")
+@click.option("--accessory-visibility", type=float, help="0: hidden, 1: clear. [default: 1]")
+@click.option("--noise", type=float, help="Standard deviation, where white is 1. [default: 0.05]")
+@click.option("--size", type=int, help="Pixels a side. [default: 64]")
+@click.option("--seed", type=int, help="[default: 0]")
+@click.option("--captions-only", is_flag=True, help="Draw no pictures.")
+@processes_option
+@overwrite_option
+@quiet_option
+@json_option
+def world(
+    spec: Path | None,
+    output: Path,
+    captions_only: bool,
+    workers: int,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **changes: Any,
+) -> None:
+    """Make a world: captions, pictures, and the joint table that they were drawn from.
+
+    SPEC is a TOML file of settings, named as the options are with _ for -, and also
+    both_templates and one_templates, and lists of names for keys and accessories. Options win.
+    """
+    from conceptstats.progress import terminal_progress
+
+    from .world import read_world, world_from
+    from .world_files import write_world
+
+    made = read_world(spec, **changes) if spec else world_from({}, **changes)
+    write_world(
+        made,
+        output,
+        images=not captions_only,
+        workers=workers,
+        overwrite=overwrite,
+        progress=terminal_progress(quiet=quiet),
+    )
+    facts = {
+        "world": str(output),
+        "captions": made.n,
+        "keys": len(made.keys),
+        "accessories": len(made.accessories),
+        "pairs": len(made.keys) * len(made.accessories),
+        "seed": made.seed,
+    }
+    if as_json:
+        print_json({**facts, "settings": made.to_json()})
+    else:
+        print_facts(facts)
+
+
+@synth_group.command(
+    epilog="Example: conceptstats synth generate probes.parquet -o IMAGES --world WORLD"
+)
+@click.argument("probes", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "--backend",
+    type=click.Choice(["sprites"]),
+    default="sprites",
+    show_default=True,
+    help="What makes the pictures.",
+)
+@click.option(
+    "--world",
+    "world_path",
+    type=click.Path(path_type=Path),
+    help="Sprites: draw as the pictures of this world are. [default: a world's defaults]",
+)
+@click.option("--per-probe", default=10, show_default=True, help="Pictures of each probe.")
+@click.option("--seed", default=0, show_default=True, help="With probe and number, of a picture.")
+@processes_option
+@overwrite_option
+@quiet_option
+@json_option
+def generate(
+    probes: Path,
+    output: Path,
+    backend: str,
+    world_path: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make pictures of PROBES, and their images table."""
+    from dataclasses import asdict
+
+    from conceptstats.progress import terminal_progress
+
+    from .generate import generate_images
+    from .world import World
+    from .world_files import load_world
+
+    sprites = (load_world(world_path) if world_path else World()).sprites()
+    table = generate_images(
+        probes,
+        output,
+        sprites,
+        settings=asdict(sprites),
+        progress=terminal_progress(quiet=quiet),
+        **options,
+    )
+    if as_json:
+        print_json({"output": str(table), "backend": backend})
+    else:
+        print_facts({"images": str(table)})

@@ -1,0 +1,580 @@
+"""Which pairs to probe: spread evenly over PMI, with the frequencies of single concepts matched.
+
+A rare concept can have a high PMI and a frequent one cannot, so pairs drawn at random from each
+stratum of PMI differ in frequency too, and a model's errors could be due to either. Here all strata
+are served from one list of targets, a (key, frequency of the accessory) each. It is coarsened exact
+matching (Iacus, King & Porro, 2012, doi:10.1093/pan/mpr013): keys by themselves, or in groups of
+like frequency where there are more keys than probes in a stratum; accessories in bins of frequency.
+Each target goes where the pairs of all strata lie nearest, in the sum of distances; a stratum
+without a pair there takes its nearest one. What remains is reported as standardised mean
+differences, in standard deviations of the candidates, the same before and after matching (Stuart,
+2010, doi:10.1214/09-STS313). Below 0.1 is the usual rule for calling a difference negligible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from conceptstats import pmi as measures
+from conceptstats.errors import AbsentConceptError, ParameterError, UnknownConceptError
+from conceptstats.index import CaptionIndex
+from conceptstats.table_files import conform
+from conceptstats.tables import PROBES, numbers
+
+BALANCE = pa.schema(
+    [
+        ("stratum", pa.int32()),
+        ("pmi_low", pa.float64()),  # edges; the outer strata are open
+        ("pmi_high", pa.float64()),
+        ("n_available", pa.int64()),  # candidates
+        ("n_wanted", pa.int64()),
+        ("n_found", pa.int64()),
+        ("n_matched", pa.int64()),  # of these, in the cell of their target; null: not asked for
+        ("ln_n_key", pa.float64()),  # means
+        ("ln_n_accessory", pa.float64()),
+        ("d_key", pa.float64()),  # standardised differences from the target
+        ("d_accessory", pa.float64()),
+        ("expected_min", pa.float64()),  # captions with both, were the two independent
+        ("expected_max", pa.float64()),
+    ]
+)
+SMALL_DIFFERENCE = 0.1
+_BIN_WIDTH = 0.2  # standard deviations of ln n; as calipers usually are (Austin, 2011)
+_ENDS = 0.01, 0.99  # quantiles of PMI between which strata are of equal width
+_CHANCE = 3.0  # expected captions below which seeing none has a chance of 5% or more: exp(-3)
+_MAX_STRATA = 10_000
+_NAMED = 8  # names in a note
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Cell = tuple[int, int]  # group of keys, bin of accessories
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """The pairs to probe, and how even they are.
+
+    Parameters
+    ----------
+    table : Table
+        `conceptstats.tables.PROBES` with n, pmi_low and pmi_high (the 95% interval of PMI), and
+        ``matched`` where matching was asked for; by stratum, key, accessory.
+    balance : Table
+        `BALANCE`, one row a stratum.
+    notes : list of str
+        What was left out, and what could not be matched.
+    """
+
+    table: pa.Table
+    balance: pa.Table
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Concepts:
+    """Keys or accessories, by falling count."""
+
+    names: list[str]  # as given
+    ids: Ints
+    counts: Ints
+    places: Ints  # in the list that was given
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, at: Ints) -> _Concepts:
+        names = [self.names[i] for i in at]
+        return _Concepts(names, self.ids[at], self.counts[at], self.places[at])
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Every key with every accessory."""
+
+    keys: _Concepts
+    accessories: _Concepts
+    n: int
+    n_pair: Ints  # (keys, accessories)
+    stratum: npt.NDArray[np.int16]  # (keys, accessories); -1: no candidate
+    edges: Floats  # of the strata from 1 on
+
+    @property
+    def n_strata(self) -> int:
+        """Strata, the pairs that were never seen among them."""
+        return len(self.edges)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Candidates in cells of like frequency; concepts of a group or bin stand side by side."""
+
+    groups: list[slice]  # of keys
+    bins: list[slice]  # of accessories
+    x: Floats  # mean ln n_key of each group, in standard deviations of keys
+    y: Floats  # mean ln n_accessory of each bin, in standard deviations of accessories
+    available: Ints  # (strata, groups, bins)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Pairs that were chosen: places in the candidates."""
+
+    stratum: Ints
+    row: Ints
+    column: Ints
+    matched: npt.NDArray[np.bool_]
+
+
+def select_probes(
+    index: CaptionIndex,
+    keys: Sequence[str],
+    accessories: Sequence[str] | None = None,
+    *,
+    n_strata: int = 20,
+    per_stratum: int | None = 24,
+    n_unseen: int | None = None,
+    min_count: int = 1,
+    min_expected: float = 0.0,
+    match: bool = True,
+    seed: int = 0,
+) -> Probes:
+    """Choose pairs of a key and an accessory, as many at every level of PMI.
+
+    Strata 1 to ``n_strata`` are of equal width in PMI (formula "document") between the 1% and 99%
+    quantiles of the candidates that were seen together, the outer ones open; stratum 0 holds those
+    that never were. Within a stratum each key has as many probes as the others, so with a multiple
+    of the number of keys in ``per_stratum`` effects of the key cancel between strata; accessories
+    are repeated as little as can be.
+
+    Parameters
+    ----------
+    index : CaptionIndex
+    keys : sequence of str
+        Names of classes in their order. A name that the index does not know is left out; an empty
+        one keeps a place.
+    accessories : sequence of str, optional
+        By default every concept of the vocabulary that is no key.
+    n_strata : int
+    per_stratum : int or None
+        Probes wanted in a stratum; None: every candidate, without selection.
+    n_unseen : int, optional
+        Probes wanted in stratum 0. By default as in the others.
+    min_count : int
+        Least captions of each single concept.
+    min_expected : float
+        Least captions with both that independence would give, n_key * n_accessory / n: with less,
+        PMI is mostly noise, and that a pair was never seen says little.
+    match : bool
+        Match the frequencies of keys and accessories between strata; otherwise pairs are drawn at
+        random.
+    seed : int
+
+    Returns
+    -------
+    Probes
+        Same input, same seed: same table. ``probe_id`` depends on the two names alone.
+
+    Raises
+    ------
+    ParameterError
+        When a number is out of range, two keys are one concept, or no pair is left.
+    """
+    per = 1 if per_stratum is None else per_stratum
+    unseen = per if n_unseen is None else n_unseen
+    if not (1 <= n_strata <= _MAX_STRATA and min(per, min_count) >= 1 and min(unseen, seed) >= 0):
+        raise ParameterError(
+            f"n_strata is {n_strata}, per_stratum {per_stratum}, min_count {min_count}, n_unseen "
+            f"{n_unseen}, seed {seed}; expected 1 or more of the first three, {_MAX_STRATA:,} "
+            "strata at most, and 0 or more of the others."
+        )
+    if not 0 <= min_expected < np.inf:
+        raise ParameterError(f"min_expected is {min_expected}, expected 0 or more.")
+    notes: list[str] = []
+    found = _candidates(index, keys, accessories, min_count, min_expected, n_strata, notes)
+    in_rows = (np.bincount(row + 1, minlength=found.n_strata + 1) for row in found.stratum)
+    sizes = np.sum(list(in_rows), axis=0)[1:]
+    wanted = sizes.copy()
+    if per_stratum is not None:
+        wanted[:] = per_stratum
+        wanted[0] = unseen
+    rng = np.random.default_rng(seed)
+    target = None
+    if match and per_stratum is not None:
+        grid = _grid(found, per_stratum)
+        cells = _choose_targets(grid, per_stratum, rng)
+        drawn = _draw_matched(found, grid, cells, wanted, rng)
+        target = np.array([[grid.x[g], grid.y[b]] for g, b in cells]).mean(0)
+    else:
+        drawn = _draw_at_random(found, wanted, rng)
+    if not len(drawn.row):
+        raise ParameterError("no two of them were ever seen together, and n_unseen is 0.")
+    balance = _balance(found, drawn, sizes, wanted, target)
+    notes += _shortfalls(balance)
+    if target is not None:
+        notes += _missing_keys(found, drawn, balance)
+    table = _probe_table(found, drawn, matched=target is not None)
+    return Probes(table, pa.Table.from_pylist(balance, BALANCE), notes)
+
+
+def _candidates(
+    index: CaptionIndex,
+    keys: Sequence[str],
+    accessories: Sequence[str] | None,
+    min_count: int,
+    min_expected: float,
+    n_strata: int,
+    notes: list[str],
+) -> _Candidates:
+    """Every key with every accessory, their counts and strata."""
+    all_counts = numbers(index.vocabulary.column("n_captions"))
+    known, same = _resolve(index, keys, "key", notes)
+    if same:
+        pairs = [f"{keys[a]!r} (place {a}) and {keys[b]!r} ({b})" for a, b in same[:_NAMED]]
+        raise ParameterError(
+            f"two keys are one concept, {len(same)} times: {'; '.join(pairs)}.",
+            "leave one out: captions do not tell them apart; an empty name keeps its place",
+        )
+    if accessories is None:
+        names = index.vocabulary.column("concept")
+        is_other = all_counts >= min_count
+        is_other[known.ids] = False
+        ids = np.flatnonzero(is_other)
+        others = _Concepts(names.take(pa.array(ids)).to_pylist(), ids, all_counts[ids], ids)
+    else:
+        others, same = _resolve(index, accessories, "accessory", notes)
+        _say(
+            notes,
+            "accessories that are one concept with an earlier one",
+            [accessories[b] for _, b in same],
+        )
+        others = _leave(others, np.isin(others.ids, known.ids), "accessories that are keys", notes)
+    few = f"in fewer than {min_count:,} captions"
+    known = _leave(known, known.counts < min_count, f"keys {few}", notes)
+    others = _leave(others, others.counts < min_count, f"accessories {few}", notes)
+    expected = known.counts.astype(np.float64) * others.counts.max(initial=0) / max(index.n, 1)
+    rare = f"keys with no pair of {min_expected:g} expected captions"
+    known = _leave(known, expected < min_expected, rare, notes)
+    if not len(known) or not len(others):
+        raise ParameterError(
+            f"{len(known)} keys and {len(others)} accessories are left: no pair to probe. "
+            + " ".join(notes),
+            "names are those of the index: see `conceptstats count INDEX NAME`",
+        )
+    return _stratify(index, known, others, min_expected, n_strata)
+
+
+def _resolve(
+    index: CaptionIndex, names: Sequence[str], what: str, notes: list[str]
+) -> tuple[_Concepts, list[tuple[int, int]]]:
+    """The concepts that names mean, and the places of two names that mean the same."""
+    known: dict[int, int] = {}
+    same: list[tuple[int, int]] = []
+    absent: list[str] = []
+    cut: list[str] = []
+    not_one: list[str] = []
+    for place, name in enumerate(names):
+        if not name:
+            continue
+        try:
+            concept = index.concept_id(name)
+        except AbsentConceptError:
+            absent.append(name)
+            continue
+        except UnknownConceptError:
+            (cut if len(set(index.profile.concepts_of(name))) == 1 else not_one).append(name)
+            continue
+        if concept in known:
+            same.append((known[concept], place))
+        else:
+            known[concept] = place
+    plural = {"key": "keys", "accessory": "accessories"}[what]
+    _say(notes, f"{plural} that no caption holds", absent)
+    _say(notes, f"{plural} outside the vocabulary, so their counts are unknown", cut)
+    _say(notes, f"{plural} that are not one concept under the profile of the index", not_one)
+    ids = np.array(sorted(known), np.int64)
+    places = np.array([known[i] for i in sorted(known)], np.int64)
+    counts = numbers(index.vocabulary.column("n_captions"))[ids]
+    return _Concepts([names[i] for i in places], ids, counts, places), same
+
+
+def _leave(found: _Concepts, left: npt.NDArray[np.bool_], why: str, notes: list[str]) -> _Concepts:
+    """The others; those that are left out are stated."""
+    _say(notes, why, [found.names[i] for i in np.flatnonzero(left)])
+    return found.take(np.flatnonzero(~left)) if left.any() else found
+
+
+def _say(notes: list[str], what: str, names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        notes.append(f"Left out {what} ({len(names):,}): {', '.join(names[:_NAMED])}{more}.")
+
+
+def _stratify(
+    index: CaptionIndex, keys: _Concepts, others: _Concepts, min_expected: float, n_strata: int
+) -> _Candidates:
+    """Count every pair and say its stratum, key by key: there can be tens of millions."""
+    n_pair = np.empty((len(keys), len(others)), np.int64)
+    for row, key in enumerate(keys.ids):
+        n_pair[row] = index.pairs.counts_with(int(key), index.n_concepts)[others.ids]
+
+    def pmi_of(row: int) -> Floats:
+        """PMI of a key with each accessory; nan where too little is expected."""
+        n_key = keys.counts[row]
+        expected = float(n_key) * others.counts / index.n
+        value = measures.pmi(index.n, n_key, others.counts, n_pair[row])
+        return np.where(expected >= min_expected, value, np.nan)
+
+    rows = [pmi_of(row).astype(np.float32) for row in range(len(keys))]
+    seen = np.concatenate([row[np.isfinite(row)] for row in rows])
+    low, high = np.quantile(seen, _ENDS) if len(seen) else (0.0, 0.0)
+    edges = np.linspace(low, high, n_strata + 1 if high > low else 2, dtype=np.float64)
+    stratum = np.empty(n_pair.shape, np.int16)
+    for row in range(len(keys)):
+        value = pmi_of(row)
+        stratum[row] = 1 + np.searchsorted(edges[1:-1], value, "right")
+        stratum[row, np.isneginf(value)] = 0
+        stratum[row, np.isnan(value)] = -1
+    return _Candidates(keys, others, index.n, n_pair, stratum, edges)
+
+
+def _spread(concepts: _Concepts) -> float:
+    """Standard deviation of ln n over concepts; 1 where all are as frequent."""
+    return float(np.log(concepts.counts).std()) or 1.0
+
+
+def _grid(found: _Candidates, n_targets: int) -> _Grid:
+    """Groups of keys, bins of accessories, and what each stratum has in each cell."""
+    keys, others = found.keys, found.accessories
+    parts = np.array_split(np.arange(len(keys)), min(len(keys), n_targets))
+    groups = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+    x, y = np.log(keys.counts) / _spread(keys), np.log(others.counts) / _spread(others)
+    of_bin = np.unique(-np.floor(y / _BIN_WIDTH), return_inverse=True)[1]
+    starts = np.searchsorted(of_bin, np.arange(of_bin[-1] + 2))
+    bins = [slice(int(a), int(b)) for a, b in pairwise(starts)]
+    available = np.zeros((found.n_strata, len(groups), len(bins)), np.int64)
+    for g, group in enumerate(groups):
+        for row in found.stratum[group]:
+            cells = (row.astype(np.int64) * len(bins) + of_bin)[row >= 0]
+            counts = np.bincount(cells, minlength=found.n_strata * len(bins))
+            available[:, g] += counts.reshape(found.n_strata, len(bins))
+    return _Grid(
+        groups,
+        bins,
+        np.array([x[group].mean() for group in groups]),
+        np.array([y[part].mean() for part in bins]),
+        available,
+    )
+
+
+def _choose_targets(grid: _Grid, size: int, rng: np.random.Generator) -> list[Cell]:
+    """Cells that every stratum is to be served from, the groups of keys in turn.
+
+    Of the bins the one with the least sum over strata of the distance to the nearest pair that is
+    left; where several are as good, the one that was used least.
+    """
+    left = grid.available.copy()
+    used = np.zeros(len(grid.bins))
+    between = np.abs(grid.y[:, None] - grid.y)
+    order = rng.permutation(len(grid.groups))
+    targets = []
+    for unit in range(size):
+        g = int(order[unit % len(order)])
+        if not left[:, g].any():
+            continue
+        reach = np.where(left[:, g, None, :] > 0, between, np.inf)  # stratum, target, bin
+        cost = reach.min(2)
+        total = np.where(np.isfinite(cost), cost, 0).sum(0).round(9)  # ties are ties
+        total[~left[:, g].any(0)] = np.inf
+        b = int(np.lexsort((rng.random(len(used)), used, total))[0])
+        has = np.isfinite(cost[:, b])
+        left[has, g, reach[has, b].argmin(1)] -= 1
+        used[b] += 1
+        targets.append((g, b))
+    return targets
+
+
+def _serve(grid: _Grid, stratum: int, targets: list[Cell], wanted: int) -> list[Cell | None]:
+    """The cell that each target of a stratum is served from; None when all pairs are taken.
+
+    The nearest one with the same keys, or else the nearest one.
+    """
+    left = grid.available[stratum].copy()
+    cells: list[Cell | None] = [None] * wanted
+    for anywhere in (False, True):
+        for i in range(wanted):
+            g, b = targets[i % len(targets)]
+            first, last = (0, len(grid.groups)) if anywhere else (g, g + 1)
+            if cells[i] is not None or not left[first:last].any():
+                continue
+            away = np.hypot(grid.x[first:last, None] - grid.x[g], grid.y - grid.y[b])
+            away[left[first:last] == 0] = np.inf
+            row, column = np.unravel_index(away.argmin(), away.shape)
+            cells[i] = (first + int(row), int(column))
+            left[cells[i]] -= 1
+    return cells
+
+
+def _draw_matched(
+    found: _Candidates, grid: _Grid, targets: list[Cell], wanted: Ints, rng: np.random.Generator
+) -> _Drawn:
+    """Draw a pair of each cell that serves a target, of the concepts that were used least."""
+    free = found.stratum.copy()
+    n_uses = np.zeros(len(found.keys), np.int64), np.zeros(len(found.accessories), np.int64)
+    drawn = []
+    for stratum in range(found.n_strata):
+        n_here = np.zeros_like(n_uses[0]), np.zeros_like(n_uses[1])
+        for i, cell in enumerate(_serve(grid, stratum, targets, int(wanted[stratum]))):
+            if cell is None:
+                continue
+            rows, columns = grid.groups[cell[0]], grid.bins[cell[1]]
+            at = np.argwhere(free[rows, columns] == stratum)
+            at += np.array([rows.start, columns.start])
+            for uses in (n_here, n_uses):
+                for axis in (0, 1):
+                    n = uses[axis][at[:, axis]]
+                    at = at[n == n.min()]
+            row, column = at[rng.integers(len(at))]
+            free[row, column] = -1
+            for uses in (n_here, n_uses):
+                uses[0][row] += 1
+                uses[1][column] += 1
+            drawn.append((stratum, row, column, cell == targets[i % len(targets)]))
+    places = np.array(drawn, np.int64).reshape(-1, 4).T
+    return _Drawn(places[0], places[1], places[2], places[3].astype(np.bool_))
+
+
+def _draw_at_random(found: _Candidates, wanted: Ints, rng: np.random.Generator) -> _Drawn:
+    """Draw pairs of each stratum, or take all of them."""
+    drawn = []
+    for stratum, size in enumerate(wanted):
+        at = np.flatnonzero(found.stratum == stratum)
+        drawn.append(at if size >= len(at) else rng.choice(at, size, replace=False))
+    row, column = np.divmod(np.concatenate(drawn), len(found.accessories))
+    strata = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
+    return _Drawn(strata, row, column, np.zeros(len(row), np.bool_))
+
+
+def _balance(
+    found: _Candidates, drawn: _Drawn, sizes: Ints, wanted: Ints, target: Floats | None
+) -> list[dict[str, Any]]:
+    """Rows of `BALANCE`; without a target it is the mean of all strata."""
+    n_key = found.keys.counts[drawn.row]
+    n_accessory = found.accessories.counts[drawn.column]
+    expected = n_key / found.n * n_accessory
+    logs = np.stack([np.log(n_key), np.log(n_accessory)], 1)
+    spread = np.array([_spread(found.keys), _spread(found.accessories)])
+    inside = [drawn.stratum == stratum for stratum in range(found.n_strata)]
+    means = [logs[rows].mean(0) if rows.any() else None for rows in inside]
+    center = target
+    if center is None:
+        center = np.mean([mean / spread for mean in means if mean is not None], axis=0)
+    edges = [-np.inf, -np.inf, *found.edges[1:-1], np.inf]
+    balance = []
+    for stratum, (rows, mean) in enumerate(zip(inside, means, strict=True)):
+        row = {
+            "stratum": stratum,
+            "pmi_low": edges[stratum],
+            "pmi_high": edges[stratum + 1] if stratum else -np.inf,
+            "n_available": int(sizes[stratum]),
+            "n_wanted": int(wanted[stratum]),
+            "n_found": int(rows.sum()),
+            "n_matched": None if target is None else int(drawn.matched[rows].sum()),
+        }
+        if mean is not None:
+            row |= dict(zip(("ln_n_key", "ln_n_accessory"), mean.tolist(), strict=True))
+            away = (mean / spread - center).tolist()
+            row |= dict(zip(("d_key", "d_accessory"), away, strict=True))
+            row |= {"expected_min": expected[rows].min(), "expected_max": expected[rows].max()}
+        balance.append(row)
+    return balance
+
+
+def _shortfalls(balance: list[dict[str, Any]]) -> list[str]:
+    """What the balance shows that a reader must know."""
+    notes = []
+    short = [row for row in balance if row["n_found"] < row["n_wanted"]]
+    if short:
+        listed = ", ".join(f"{r['stratum']} ({r['n_found']} of {r['n_wanted']})" for r in short)
+        notes.append(f"Too few pairs in strata {listed}.")
+    for name in ("key", "accessory"):
+        far = [row for row in balance if abs(row.get(f"d_{name}", 0)) >= SMALL_DIFFERENCE]
+        if far:
+            listed = ", ".join(f"{row['stratum']} ({row[f'd_{name}']:+.2f})" for row in far)
+            notes.append(
+                f"Frequencies of the {name} differ from the target by {SMALL_DIFFERENCE} standard "
+                f"deviations or more in strata {listed}. A larger min_count or min_expected, or "
+                "fewer strata, narrow what has to be matched."
+            )
+    unseen = balance[0]
+    if unseen["n_found"]:
+        low, high = unseen["expected_min"], unseen["expected_max"]
+        text = f"Pairs that were never seen together: {low:.3g} to {high:.3g} captions expected."
+        if low < _CHANCE:
+            text += f" Below {_CHANCE:g}, seeing none can be chance; min_expected leaves such out."
+        notes.append(text)
+    return notes
+
+
+def _missing_keys(found: _Candidates, drawn: _Drawn, balance: list[dict[str, Any]]) -> list[str]:
+    """Keys for which others had to stand in."""
+    missing: dict[int, list[str]] = {}
+    for row in balance:
+        if row["n_found"] == row["n_wanted"] >= len(found.keys):
+            there = drawn.row[drawn.stratum == row["stratum"]]
+            for key in np.setdiff1d(np.arange(len(found.keys)), there):
+                missing.setdefault(int(key), []).append(str(row["stratum"]))
+    if not missing:
+        return []
+    most = sorted(missing, key=lambda key: -len(missing[key]))
+    listed = "; ".join(f"{found.keys.names[i]} ({', '.join(missing[i])})" for i in most[:_NAMED])
+    more = f"; and {len(most) - _NAMED:,} more" if len(most) > _NAMED else ""
+    return [f"Other keys stand in for those without a pair in a stratum: {listed}{more}."]
+
+
+def _probe_table(found: _Candidates, drawn: _Drawn, *, matched: bool) -> pa.Table:
+    """`PROBES` and more, sorted."""
+    keys, others, row, column = found.keys, found.accessories, drawn.row, drawn.column
+    n_key, n_other, n_pair = keys.counts[row], others.counts[column], found.n_pair[row, column]
+    interval = measures.pmi_interval(found.n, n_key, n_other, n_pair)
+    key = [keys.names[i] for i in row]
+    accessory = [others.names[i] for i in column]
+    columns = {
+        "probe_id": [probe_id(a, b) for a, b in zip(key, accessory, strict=True)],
+        "key": key,
+        "accessory": accessory,
+        "class_index": keys.places[row].astype(np.int32),
+        "n_key": n_key,
+        "n_accessory": n_other,
+        "n_pair": n_pair,
+        "pmi": measures.pmi(found.n, n_key, n_other, n_pair),
+        "stratum": drawn.stratum.astype(np.int32),
+        "n": np.full(len(row), found.n, np.int64),
+        "pmi_low": interval.low,
+        "pmi_high": interval.high,
+    }
+    table = conform(pa.table(columns), PROBES, "probes")
+    if matched:
+        table = table.append_column("matched", pa.array(drawn.matched))
+    return table.sort_by([(name, "ascending") for name in ("stratum", "key", "accessory")])
+
+
+def probe_id(key: str, accessory: str) -> str:
+    """Id of a pair, from its names alone, for ids and names of files: ``dog+frisbee``.
+
+    Where the names do not fit into a file's name a digest of them stands behind.
+    """
+    slugs = (re.sub("[^a-z0-9]+", "-", name.lower())[:40] for name in (key, accessory))
+    slug = "+".join(slugs)
+    if slug == f"{key}+{accessory}":
+        return slug
+    digest = hashlib.blake2b(f"{key}\0{accessory}".encode(), digest_size=6)
+    return f"{slug}-{digest.hexdigest()}"

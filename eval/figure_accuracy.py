@@ -1,0 +1,200 @@
+"""Accuracy against a predictor: bins with intervals, and the examples of each bin below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.ticker import MaxNLocator
+
+from .by_pair import column
+from .figure_parts import ACCURACY_KEYS, GREY, Means, Series, array, level, limits, means_of, moved
+from .result_files import is_comparison
+from .wording import POINTS, axis_title
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
+
+UNSEEN_LABEL = "never seen\ntogether"
+_BREAK = 0.13  # of the range of the predictor, between it and what was never seen
+
+
+def draw_accuracy(
+    figure: Figure, series: Sequence[Series], pairs: pa.Table | None = None
+) -> list[Artist]:
+    """Accuracy in bins of the predictor, and the examples of each bin below."""
+    grid = figure.add_gridspec(2, 1, height_ratios=[6, 1], hspace=0.02)
+    axes = figure.add_subplot(grid[0])
+    counts = figure.add_subplot(grid[1], sharex=axes)
+    low, high = _reach(series, pairs)
+    aside = low - _BREAK * max(high - low, 1e-9)
+    if pairs is not None:
+        _draw_pairs(axes, pairs, aside)
+    handles = []
+    for one in series:
+        means = means_of(one.result)
+        handles.append(_draw_points(axes, one, means, moved(figure, axes, one)))
+        _draw_trend(axes, one, means)
+        _draw_counts(counts, one, means, alone=len(series) == 1)
+        _draw_unseen(figure, axes, counts, one, aside)
+    has_unseen = any(one.result.get("unseen") for one in series)
+    _finish_predictor(counts, series, low, high, aside if has_unseen else None)
+    _finish_accuracy(axes, series, has_pairs=pairs is not None)
+    _finish_counts(counts, series)
+    return handles
+
+
+def _reach(series: Sequence[Series], pairs: pa.Table | None) -> tuple[float, float]:
+    """Least and greatest finite value of the predictor in the picture."""
+    values = [
+        x for one in series for row in one.result["bin_table"] for x in (row["low"], row["high"])
+    ]
+    if pairs is not None:
+        values += [x for x in column(pairs, "predictor") if np.isfinite(x)]
+    return (min(values), max(values)) if values else (0.0, 1.0)
+
+
+def _draw_points(axes: Axes, one: Series, means: Means, move: Transform) -> Artist:
+    axes.vlines(
+        means.x, means.low, means.high, colors=one.look.colour, linewidth=0.6, transform=move
+    )
+    (points,) = axes.plot(
+        means.x,
+        means.y,
+        one.look.marker,
+        color=one.look.colour,
+        transform=move,
+        label=f"bins {one.label}",
+    )
+    return points
+
+
+def _draw_trend(axes: Axes, one: Series, means: Means) -> None:
+    """The least-squares line of the bins, each counting alike, as in their r."""
+    if len(means.x) < 2 or not np.ptp(means.x) > 0:
+        return
+    slope, start = np.polyfit(means.x, means.y, 1)
+    ends = np.array([means.x.min(), means.x.max()])
+    axes.plot(
+        ends,
+        start + slope * ends,
+        linestyle=one.look.line,
+        color=one.look.colour,
+        alpha=0.45,
+        zorder=1.5,
+    )
+
+
+def _draw_counts(counts: Axes, one: Series, means: Means, *, alone: bool) -> None:
+    if alone:
+        counts.bar(
+            means.left,
+            means.n,
+            means.right - means.left,
+            align="edge",
+            color=one.look.colour,
+            alpha=0.35,
+            linewidth=0,
+        )
+    counts.hlines(
+        means.n,
+        means.left,
+        means.right,
+        colors=one.look.colour,
+        linewidth=1.1,
+        linestyles=one.look.line,
+    )
+
+
+def _draw_unseen(figure: Figure, axes: Axes, counts: Axes, one: Series, aside: float) -> None:
+    unseen = one.result.get("unseen")
+    if not unseen:
+        return
+    value, low, high = array(unseen[key] for key in ACCURACY_KEYS) * POINTS
+    move = moved(figure, axes, one)
+    look: dict[str, Any] = {
+        "marker": one.look.marker,
+        "color": one.look.colour,
+        "markerfacecolor": "white",
+        "label": f"unseen {one.label}",
+    }
+    axes.vlines([aside], [low], [high], colors=one.look.colour, linewidth=0.6, transform=move)
+    axes.plot([aside], [value], transform=move, **look)
+    move = moved(figure, counts, one)
+    counts.plot([aside], [unseen["n"]], markersize=2.5, transform=move, **look)
+
+
+def _draw_pairs(axes: Axes, pairs: pa.Table, aside: float) -> None:
+    x = column(pairs, "predictor")
+    axes.plot(
+        np.where(np.isneginf(x), aside, x),
+        column(pairs, "accuracy") * POINTS,
+        ".",
+        color=GREY,
+        markersize=2.2,
+        markeredgewidth=0,
+        zorder=1,
+        rasterized=True,
+        label="pairs",
+    )
+
+
+def _finish_predictor(
+    axes: Axes, series: Sequence[Series], low: float, high: float, aside: float | None
+) -> None:
+    """The axis of the predictor, broken before what was never seen together."""
+    result = series[0].result
+    title = axis_title(str(result["predictor"]))
+    axes.set_xlabel(f"difference of {title}" if is_comparison(result) else title, parse_math=False)
+    ticks = [x for x in MaxNLocator(6).tick_values(low, high) if low <= x <= high]
+    names = [f"{x:g}".replace("-", "\N{MINUS SIGN}") for x in ticks]
+    margin = 0.03 * max(high - low, 1e-9)
+    start = low
+    if aside is not None:
+        ticks, names = [aside, *ticks], [UNSEEN_LABEL, *names]
+        _mark_break(axes, (aside + low) / 2, 0.006 * (high - aside))
+        start = aside - margin
+    axes.set_xticks(ticks, names)
+    axes.set_xlim(start - margin, high + margin)
+
+
+def _finish_accuracy(axes: Axes, series: Sequence[Series], *, has_pairs: bool) -> None:
+    axes.tick_params(labelbottom=False)
+    tables = [means_of(one.result) for one in series]
+    shown = [y for means in tables for y in (*means.y, *means.low, *means.high)]
+    for one in series:
+        unseen = one.result.get("unseen") or dict.fromkeys(ACCURACY_KEYS)
+        shown += list(array(unseen[key] for key in ACCURACY_KEYS) * POINTS)
+    if is_comparison(series[0].result):
+        axes.axhline(0, color=GREY, linewidth=0.6, zorder=0.5)
+        axes.axvline(0, color=GREY, linewidth=0.6, zorder=0.5)
+        axes.set_ylabel(f"difference of accuracy,\n{level(series)} (points)")
+        axes.set_ylim(*limits([*shown, 0.0], (-POINTS, POINTS)))
+    else:
+        axes.set_ylabel(f"accuracy, {level(series)} (%)")
+        shown += [0.0, POINTS] if has_pairs else []
+        axes.set_ylim(*limits(shown, (-3.0, POINTS + 3.0)))
+
+
+def _finish_counts(axes: Axes, series: Sequence[Series]) -> None:
+    numbers = [row["n"] for one in series for row in one.result["bin_table"]]
+    numbers += [one.result["unseen"]["n"] for one in series if one.result.get("unseen")]
+    most = max(numbers, default=1)
+    axes.set_ylim(0, most * 1.2)
+    axes.set_yticks([0, most], ["0", f"{most:,}"])
+    axes.set_ylabel("pairs" if is_comparison(series[0].result) else "n")
+
+
+def _mark_break(axes: Axes, x: float, half: float) -> None:
+    """Two strokes across the axis at x, which is cut between them."""
+    across = axes.get_xaxis_transform()
+    axes.plot([x - half, x + half], [0, 0], color="white", linewidth=2.5, transform=across,
+              clip_on=False, zorder=5)  # fmt: skip
+    axes.plot([x - half, x + half], [0, 0], linestyle="none", marker=[(-0.5, -1), (0.5, 1)],
+              markersize=6, color="black", markeredgewidth=0.6, transform=across, clip_on=False,
+              zorder=6)  # fmt: skip

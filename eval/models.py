@@ -1,0 +1,292 @@
+"""Models that classify images by text alone: what is asked of one, and those of open_clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from conceptstats.errors import ConceptStatsError, ParameterError
+
+from .classes import fill, near
+
+Floats = npt.NDArray[np.float32]
+Precision = Literal["fp32", "bf16", "fp16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+_CONFIG = "open_clip_config.json"
+_HUB = "hf-hub:"
+_FOLDER = "local-dir:"
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class ModelError(ConceptStatsError):
+    """A model is unknown, its weights cannot be had, or it gives no numbers."""
+
+
+class ZeroShotModel(Protocol):
+    """Says how probable each class is, given the names of the classes only.
+
+    It must treat the images of a batch apart: none may change what another gets.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the architecture, or of the folder that the model came from."""
+        ...
+
+    @property
+    def pretrained(self) -> str | None:
+        """Name of the weights, where that of the model does not say it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs between models that may give different results."""
+        ...
+
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
+        """Turn an RGB picture into what `probabilities` takes, of the same shape for all."""
+        ...
+
+    def classifier(self, classes: Sequence[str], templates: Sequence[str]) -> Floats:
+        """One row a class, which depends on its own name only."""
+        ...
+
+    def probabilities(self, images: torch.Tensor, classifier: Floats) -> Floats:
+        """Probability of each class, (images, classes), each row with the sum 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClip:
+    """A model of open_clip, with its tokeniser and its image transform."""
+
+    name: str
+    pretrained: str | None
+    fingerprint: str
+    preprocess: Callable[[Image.Image], torch.Tensor]
+    module: torch.nn.Module
+    tokenizer: Callable[[list[str]], torch.Tensor]
+    device: torch.device
+    precision: Precision
+
+    def classifier(self, classes: Sequence[str], templates: Sequence[str]) -> Floats:
+        """Normalised mean over the templates of the normalised embeddings of a class's prompts."""
+        weights = open_clip.build_zero_shot_classifier(
+            self.module,
+            self.tokenizer,
+            classes,
+            [partial(fill, template) for template in templates],
+            num_classes_per_batch=None,
+            device=self.device,
+        )
+        found: Floats = weights.T.float().cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def probabilities(self, images: torch.Tensor, classifier: Floats) -> Floats:
+        """Softmax of scaled cosines, in float32 whatever the precision of the model."""
+        module: Any = self.module
+        pixels = images.to(self.device, _DTYPES[self.precision])
+        embeddings = module.encode_image(pixels, normalize=False).float()
+        embeddings = torch.nn.functional.normalize(embeddings, dim=-1)
+        weights = torch.from_numpy(classifier).to(self.device)
+        logits = module.logit_scale.exp().float() * (embeddings @ weights.T)
+        if module.logit_bias is not None:
+            logits = logits + module.logit_bias.float()
+        found: Floats = logits.softmax(dim=-1).cpu().numpy()
+        return found
+
+
+class _Wanted(NamedTuple):
+    """What to ask open_clip for."""
+
+    name: str  # with its schema
+    tag: str | None  # name of weights, or a file with them
+    checkpoint: Path | None  # to load into a model that is made of a folder
+    shown: str  # name of the model in results
+
+
+def load_model(
+    model: str | Path,
+    pretrained: str | Path | None = None,
+    *,
+    precision: Precision = "fp32",
+    device: Device = "auto",
+) -> OpenClip:
+    """Load a model with its weights; never one without.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of an architecture; ``hf-hub:org/name``; or a folder with ``open_clip_config.json``
+        and weights, with or without ``local-dir:`` before it.
+    pretrained : str or Path, optional
+        Name of weights for the architecture, or a file with weights (.pt, .safetensors).
+    precision : {"fp32", "bf16", "fp16"}
+    device : {"auto", "cpu", "cuda"}
+        auto: a GPU where there is one.
+
+    Raises
+    ------
+    ParameterError
+        When precision or device is unknown, or there is no such device.
+    ModelError
+        When model or weights are unknown, or cannot be had.
+    """
+    if precision not in _DTYPES:
+        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(_DTYPES)}.")
+    place = _device(device)
+    wanted = _resolve(str(model), None if pretrained is None else str(pretrained))
+    with _loading(wanted):
+        module = open_clip.create_model(
+            wanted.name,
+            wanted.tag,
+            load_weights=wanted.checkpoint is None,
+            require_pretrained=wanted.checkpoint is None,
+            pretrained_text=False,
+            precision=precision,
+            device=place,
+        )
+        if wanted.checkpoint is not None:
+            open_clip.load_checkpoint(module, str(wanted.checkpoint))
+        tokenizer = open_clip.get_tokenizer(wanted.name)
+    module.eval().requires_grad_(False)
+    preprocess = image_transform_v2(PreprocessCfg(**module.visual.preprocess_cfg), is_train=False)
+    return OpenClip(
+        name=wanted.shown,
+        pretrained=None if pretrained is None else str(pretrained),
+        fingerprint=_fingerprint(module, repr(preprocess)),
+        preprocess=preprocess,
+        module=module,
+        tokenizer=tokenizer,
+        device=place,
+        precision=precision,
+    )
+
+
+def _device(device: str) -> torch.device:
+    if device not in get_args(Device):
+        raise ParameterError(f"device is {device!r}, expected auto, cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device is 'cuda', and torch finds no GPU here.", "--device cpu")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def _resolve(model: str, pretrained: str | None) -> _Wanted:
+    """Say what the user means by a model and its weights."""
+    if model.startswith(_HUB):
+        if pretrained is not None:
+            raise ModelError(f"{model} brings its own weights.", "leave out --pretrained")
+        return _Wanted(model, None, None, model)
+    architecture = model.replace("/", "-")
+    if architecture in open_clip.list_models():
+        return _Wanted(architecture, _weights(architecture, pretrained), None, architecture)
+    folder = Path(model.removeprefix(_FOLDER))
+    if not folder.is_dir():
+        raise ModelError(
+            f"{model} is neither an architecture of open_clip nor a folder.",
+            near(model, open_clip.list_models(), "architectures"),
+        )
+    if not (folder / _CONFIG).is_file():
+        raise ModelError(
+            f"{folder} holds no {_CONFIG}.",
+            "open_clip saves models as folders with it",
+        )
+    if pretrained is not None:
+        if not Path(pretrained).is_file():
+            raise ModelError(f"{pretrained}: no such file, expected weights for {folder}.")
+        return _Wanted(f"{_FOLDER}{folder}", None, Path(pretrained), str(folder))
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
+        raise ModelError(
+            f"{folder} holds no weights (.safetensors, .bin, .pth); a model without is random.",
+            "--pretrained FILE",
+        )
+    return _Wanted(f"{_FOLDER}{folder}", None, None, str(folder))
+
+
+def _weights(architecture: str, pretrained: str | None) -> str:
+    """Check that the weights of an architecture are known, and fit it."""
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if pretrained is None:
+        raise ModelError(
+            f"{architecture} is an architecture; without weights its answers are random.",
+            f"--pretrained {'|'.join([*tags[:6], 'FILE'])}",
+        )
+    if open_clip.is_pretrained_cfg(architecture, pretrained):
+        _refuse_other_activation(architecture, pretrained)
+        return pretrained
+    if Path(pretrained).is_file():
+        return pretrained
+    raise ModelError(
+        f"{architecture} has no weights {pretrained!r}, and there is no such file.",
+        near(pretrained, tags, "weights"),
+    )
+
+
+def _refuse_other_activation(architecture: str, tag: str) -> None:
+    """Raise when the weights were trained with QuickGELU and the model has GELU.
+
+    open_clip only warns of it, and the accuracy is some points lower.
+    """
+    trained = open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu", False)
+    quick = f"{architecture}-quickgelu"
+    if (
+        trained
+        and not open_clip.get_model_config(architecture).get("quick_gelu", False)
+        and open_clip.is_pretrained_cfg(quick, tag)
+    ):
+        raise ModelError(
+            f"the weights {tag!r} were trained with QuickGELU, which {architecture} does not have.",
+            f"--model {quick}",
+        )
+
+
+@contextmanager
+def _loading(wanted: _Wanted) -> Iterator[None]:
+    """Turn what goes wrong as a model is loaded into errors; open_clip's log is not shown."""
+    shown = f"{wanted.shown} {wanted.tag}" if wanted.tag else wanted.shown
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    except ConceptStatsError:
+        raise
+    except Exception as error:  # of open_clip, torch, safetensors, the hub, the network
+        reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
+        if wanted.name.startswith(_HUB):
+            hint = "without a network: get its files elsewhere, and name their folder"
+        elif wanted.name.startswith(_FOLDER) or Path(wanted.tag or "").is_file():
+            hint = "are these weights of this architecture, and whole?"
+        else:
+            hint = "without a network: get the file elsewhere, and give it with --pretrained"
+        raise ModelError(f"{shown} cannot be loaded: {reason}", hint) from error
+    finally:
+        logging.disable(before)
+
+
+def _fingerprint(module: torch.nn.Module, preprocess: str) -> str:
+    """SHA-256 of the weights as they are used, of the architecture and of the transform."""
+    digest = hashlib.sha256(f"{module}\n{preprocess}\n".encode())
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,51 @@
+"""Where a target stands among the classes, by their probabilities."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from .results import Estimate
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_Z95 = 1.959963984540054
+
+
+def target_ranks(probabilities: Floats, targets: Ints, twins: Ints) -> Ints:
+    """Rank of the target of each row; 1 is right.
+
+    One and the number of other classes that are *as* probable or more: a tie counts against the
+    model, so that one that finds all classes alike is never right. Only a later class of the same
+    name does not count: no model can tell the two apart, and so the first of them can be right.
+
+    Parameters
+    ----------
+    probabilities : array of float32, (n, classes)
+    targets : array of int64
+        Index of the class of each row.
+    twins : array of int64
+        A number for each class, the same for those of one name.
+    """
+    of_target = np.take_along_axis(probabilities, targets[:, None], axis=1)
+    is_twin = twins == twins[targets][:, None]
+    is_later = np.arange(len(twins)) > targets[:, None]
+    ranks: Ints = ((probabilities >= of_target) & ~(is_twin & is_later)).sum(axis=1)
+    return ranks
+
+
+def top_classes(probabilities: Floats, k: int) -> Ints:
+    """Indices of the k most probable classes of each row; ties in the order of the classes."""
+    order: Ints = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return order
+
+
+def wilson(n_right: int, n: int) -> Estimate:
+    """A share of n independent examples with Wilson's interval, at the level of 95%."""
+    share, reach = n_right / n, _Z95**2 / n
+    centre = (share + reach / 2) / (1 + reach)
+    half = math.sqrt(reach * (share * (1 - share) + reach / 4)) / (1 + reach)
+    return Estimate(share, max(centre - half, 0.0), min(centre + half, 1.0))

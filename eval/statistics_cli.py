@@ -1,0 +1,158 @@
+"""The commands `conceptstats eval correlate | compare | shuffle`: parse, call, print. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conceptstats.options import json_option, overwrite_option, quiet_option
+from conceptstats.printing import print_facts, print_json, print_table
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+    from .results import Correlation
+    from .shuffle import Shuffled
+
+_predictor_option = click.option(
+    "--predictor", default="pmi", show_default=True, help="Column of the predictor."
+)
+_bins_option = click.option(
+    "--bins", "n_bins", default=20, show_default=True, help="Bins of the predictor."
+)
+_seed_option = click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
+_result_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="JSON file to write, with its run."
+)
+
+
+@click.command(
+    epilog="Example: conceptstats eval correlate examples.parquet --cluster class -o results.json"
+)
+@click.argument("examples", type=click.Path(path_type=Path))
+@_predictor_option
+@click.option(
+    "--controls",
+    help="Columns to hold fixed in the model, with commas between them; or none. [default: those "
+    "of log_n_key, log_n_accessory, length, log_n_pair that there are]",
+)
+@click.option(
+    "--cluster",
+    "clusters",
+    multiple=True,
+    help="Column within which examples are alike; twice for two of them; or none. [default: the "
+    "coarsest of class, pair, image with ten values]",
+)
+@_bins_option
+@click.option(
+    "--binning",
+    "bins",
+    type=click.Choice(["quantile", "width"]),
+    default="quantile",
+    show_default=True,
+    help="Bins of as many examples, or of equal width.",
+)
+@click.option(
+    "--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates; 0 for none."
+)
+@click.option(
+    "--permutations", "n_permutations", default=1000, show_default=True, help="0 for none."
+)
+@_seed_option
+@_result_option
+@overwrite_option
+@quiet_option
+@json_option
+def correlate(
+    examples: Path,
+    controls: str | None,
+    clusters: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Set the outcomes of EXAMPLES against a predictor, with intervals and controls."""
+    from .correlate import correlate_file
+
+    if controls is not None:
+        options["controls"] = [] if controls == "none" else controls.split(",")
+    if clusters:
+        options["cluster"] = [] if clusters == ("none",) else list(clusters)
+    found = correlate_file(examples, output, overwrite=overwrite, **options)
+    _print(found, output, quiet, as_json)
+    if not as_json:
+        _show_predictors(found)
+
+
+def _print(
+    found: Correlation | Comparison | Shuffled, output: Path | None, quiet: bool, as_json: bool
+) -> None:
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_facts(found.facts())
+    if output and not quiet:
+        click.echo(f"written: {output}", err=True)
+
+
+def _show_predictors(found: Correlation) -> None:
+    click.echo()
+    columns = "name n_used r_binned r_unbinned spearman gap_5pct auc slope_per_sd".split()
+    rows = [{column: getattr(row, column) for column in columns} for row in found.predictors]
+    print_table(rows, columns)
+    click.echo()
+    for note in found.notes:
+        click.echo(f"- {note}")
+
+
+@click.command(
+    epilog="Example: conceptstats eval compare main.parquet opposite.parquet -o difference.json"
+)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@_predictor_option
+@_bins_option
+@click.option("--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates.")
+@click.option(
+    "--permutations", "n_permutations", default=1000, show_default=True, help="0 for none."
+)
+@_seed_option
+@_result_option
+@overwrite_option
+@quiet_option
+@json_option
+def compare(
+    a: Path, b: Path, output: Path | None, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Set differences of accuracy between two examples tables, A - B, against those of PMI.
+
+    Both are of the same images, by models that were trained on different captions.
+    """
+    from .compare import compare_files
+
+    _print(compare_files(a, b, output, **options), output, quiet, as_json)
+
+
+@click.command(epilog="Example: conceptstats eval shuffle examples.parquet -o shuffled.json")
+@click.argument("examples", type=click.Path(path_type=Path))
+@_predictor_option
+@_bins_option
+@click.option("--shuffles", "n_shuffles", default=200, show_default=True, help="How many.")
+@_seed_option
+@_result_option
+@overwrite_option
+@quiet_option
+@json_option
+def shuffle(
+    examples: Path, output: Path | None, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Shuffle the PMI of EXAMPLES among pairs: what the statistics make of nothing.
+
+    Figures are means over the shuffles, with the range of 95% of them.
+    """
+    from .shuffle import shuffle_file
+
+    _print(shuffle_file(examples, output, **options), output, quiet, as_json)

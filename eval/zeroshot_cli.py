@@ -1,0 +1,125 @@
+"""The command `conceptstats eval zeroshot`: parse, call, print. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conceptstats.options import json_option, overwrite_option, quiet_option
+from conceptstats.printing import print_facts, print_json
+
+if TYPE_CHECKING:
+    from .zeroshot import ZeroShotSummary
+
+
+@click.command(
+    epilog="Example: conceptstats eval zeroshot images.parquet --model ViT-B-32-quickgelu "
+    "--pretrained laion400m_e31 --classes imagenet -o predictions.parquet"
+)
+@click.argument("images", nargs=-1, required=True)
+@click.option(
+    "--model",
+    required=True,
+    help="Architecture of open_clip; hf-hub:org/name; or a folder with open_clip_config.json.",
+)
+@click.option("--pretrained", help="Weights of the architecture: their name, or a file.")
+@click.option(
+    "--classes",
+    help="imagenet, a file with one name a line, or name,name,... [default: the subfolders of a "
+    "folder]",
+)
+@click.option(
+    "--templates",
+    default="openai",
+    show_default=True,
+    help="openai (80), simple (7), a file with one template a line, or one template; {} is the "
+    "class.",
+)
+@click.option(
+    "--target-key", help="Column of a table, or field of a shard's .json, that holds the class."
+)
+@click.option(
+    "--top-k", default=5, show_default=True, help="Classes to keep of each image; 0: all."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the model.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
+@click.option(
+    "--batch-size",
+    default=64,
+    show_default=True,
+    help="Images that are read together; the result does not depend on it.",
+)
+@click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    help="Processes that read images; the result does not depend on it.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with an image that cannot be read; what is skipped is listed.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Table of predictions to write: .parquet or .arrow.",
+)
+@overwrite_option
+@quiet_option
+@json_option
+def zeroshot(
+    images: tuple[str, ...], output: Path, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Classify IMAGES by the names of the classes, with any model of open_clip.
+
+    IMAGES are an images table; a folder with one subfolder a class; or webdataset shards (.tar),
+    also as 'shard-{00..03}.tar'. The class of an image is given by its name or its index.
+    """
+    from conceptstats.progress import terminal_progress
+
+    from .zeroshot import zeroshot as run
+
+    progress = terminal_progress(quiet=quiet)
+    found = run(list(images), output, progress=progress, **options)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _show(found)
+
+
+def _show(found: ZeroShotSummary) -> None:
+    facts: dict[str, Any] = {
+        "predictions": str(found.output),
+        "model": found.model,
+        "pretrained": found.pretrained,
+        "classes": found.n_classes,
+        "images": found.n,
+        "skipped": len(found.skipped),
+        "accuracy": str(found.accuracy),
+        "top 5": found.top5,
+        "mean target probability": found.mean_target_probability,
+    }
+    print_facts(facts)
+    for identity, reason in found.skipped[:10]:
+        click.echo(f"skipped: {identity}: {reason}")
+    if len(found.skipped) > 10:
+        click.echo(f"skipped: {len(found.skipped) - 10:,} more; see --json")
