@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ import click
 from conceptstats import __version__
 from conceptstats.errors import ConceptStatsError
 from conceptstats.index_cli import index_group
-from conceptstats.options import json_option
+from conceptstats.options import json_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 from conceptstats.probes_cli import probes
 
 _EXTRA_OF = {"PIL": "synth", "webdataset": "synth"} | dict.fromkeys(
-    "altair matplotlib open_clip pandas pingouin safetensors statsmodels timm torch torchvision "
-    "vl_convert".split(),
+    "altair jinja2 matplotlib open_clip pandas pingouin safetensors statsmodels timm torch "
+    "torchvision vl_convert".split(),
     "eval",
 )
 
@@ -156,29 +157,38 @@ def find(index: Path, concepts: tuple[str, ...], k: int, as_json: bool) -> None:
         click.echo("No caption holds all of them.", err=True)
 
 
-@cli.command(epilog="Example: conceptstats demo -o demo-output")
+@cli.command(epilog="Example: conceptstats demo -o demo-output --quick")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     default=Path("demo-output"),
     show_default=True,
-    help="Folder for captions, index and picture; made anew.",
+    help="Folder for all that is made; an earlier demo there is replaced.",
 )
+@click.option("--quick", is_flag=True, help="A small world, in about a minute.")
+@click.option("--seed", default=0, show_default=True, help="Of worlds, models and images.")
+@quiet_option
 @json_option
-def demo(output: Path, as_json: bool) -> None:
-    """Count a small corpus with a known answer, and set PMI recovered against PMI true."""
-    from conceptstats.demo import run_demo
+def demo(output: Path, quick: bool, seed: int, quiet: bool, as_json: bool) -> None:
+    """Run the whole chain in worlds whose answer is known: captions to report, and its controls.
 
-    result = run_demo(output)
+    It takes some minutes. The commands that it runs are in commands.sh, what they print in log.txt.
+    """
+    from conceptstats.demo import FULL, QUICK, run_demo
+    from conceptstats.progress import terminal_progress
+
+    def run(arguments: Sequence[str]) -> None:
+        cli.main([*arguments], standalone_mode=False)
+
+    progress = terminal_progress(quiet=quiet)
+    result = run_demo(output, run, scale=QUICK if quick else FULL, seed=seed, progress=progress)
     if as_json:
-        print_json(result.to_json())
+        print_json(result.data)
         return
-    print_facts(result.facts())
-    click.echo()
-    print_table(result.pairs, ["concept_a", "concept_b", "n_ab", "pmi", "pmi_low", "pmi_high",
-                               "pmi_true"])  # fmt: skip
-    click.echo(f"\npicture: {result.figure or 'none; it needs matplotlib, of the extra [explore]'}")
+    rows = result.rows()
+    print_table(rows, list(rows[0]))
+    click.echo(f"\nreport: {result.report}")
 
 
 def main() -> None:

@@ -1,183 +1,313 @@
-"""The demo: a small corpus whose joint distribution is known, and what the index makes of it.
+"""The demo: from captions to the correlation of accuracy with PMI, where the answer is known.
 
-A caption names a thing, a companion, or both. Which thing and which companion stand together is
-drawn from a joint table with Zipf marginals and a random association, so the PMI of every pair is
-known exactly and can be set against the PMI that the index recovers.
+It is a list of commands, each of which a user can run by itself: three worlds that differ in their
+association alone, a model trained in each, the same probe images for all, and the statistics.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shlex
 import shutil
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from conceptstats.errors import OutputExistsError
-from conceptstats.index import CaptionIndex, build_index
-from conceptstats.tables import output_errors
+from conceptstats.index import CaptionIndex
+from conceptstats.progress import Progress, Silent
+from conceptstats.runs import dump_json
+from conceptstats.table_files import load_table
+from conceptstats.tables import JOINT, output_errors
 
-N_CAPTIONS = 50_000
-LEAST_COUNT = 30  # captions of a pair that is compared: fewer say little about its PMI
-THINGS = tuple(
-    "anchor balloon bicycle boat bridge canoe camel candle castle clock cradle drum guitar kettle "
-    "ladder lantern lighthouse piano rocket sailboat teapot tractor umbrella windmill".split()
-)
-COMPANIONS = tuple(
-    "acorn apple banana basket bell bird bottle bowl bucket butterfly carrot chair cloud crown cup "
-    "feather flower hammer hat key leaf lemon mirror moon mushroom pear pumpkin ribbon ring rock "
-    "rose shell shoe spoon star tree".split()
-)
+LEAST_COUNT = 30  # captions of a pair whose PMI is compared with the truth
 _MARK = ".conceptstats-demo"  # a file in the folder of a demo
-_BOTH = 0.6  # share of captions that name both; the others name one of the two
-_ZIPF = 0.7
-_ASSOCIATION = 1.0  # standard deviation of the log association
-_EMPTY = 0.08  # share of pairs that never stand together
-_BOTH_TEMPLATES = (
-    "A {thing} with a {companion}",
-    "{thing} and {companion}, stock photo",
-    "Vintage {thing} next to two {companion}s | 1024x768",
-    "the {companion} beside our {thing}",
-)
-_ONE_TEMPLATES = ("A photo of a {0}", "{0} - free image", "Two {0}s on a white background")
+_WORLDS = {  # what each has besides the settings that all share
+    "main": [],
+    "independent": ["--association", "0", "--empty", "0"],
+    "opposite": ["--reverse"],
+}
+_MANY = "main-captions"  # ten times the captions of the main world, without pictures
+_TEMPLATES = "photo of {}"
+
+Command = tuple[str, ...]
+Run = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class DemoResult:
-    """What the demo found."""
+class Scale:
+    """How much of everything."""
 
-    captions: int
-    seconds: float  # to index them
-    captions_per_second: float
-    n_concepts: int
-    n_pairs: int
-    n_compared: int  # pairs with `LEAST_COUNT` captions or more
-    r_pmi: float  # Pearson correlation of PMI recovered and PMI true over them
-    max_error: float  # nats
-    coverage: float  # share of their 95% intervals that hold the true PMI
-    index: str
-    figure: str | None
-    pairs: list[dict[str, Any]]  # some of them: the strongest, the middle, the weakest, the unseen
-
-    def to_json(self) -> dict[str, Any]:
-        """As a dict of JSON types."""
-        return asdict(self)
-
-    def facts(self) -> dict[str, Any]:
-        """What is printed above the pairs."""
-        return {
-            "captions": self.captions,
-            "captions per second (the first build compiles)": round(self.captions_per_second),
-            "concepts": self.n_concepts,
-            "pairs seen": self.n_pairs,
-            f"pairs compared ({LEAST_COUNT} captions or more)": self.n_compared,
-            "correlation of PMI recovered and true": f"{self.r_pmi:.4f}",
-            "largest error in nats": f"{self.max_error:.3f}",
-            "95% intervals that hold the truth": f"{self.coverage:.1%}",
-            "index": self.index,
-        }
+    n: int  # captions, each with its picture
+    keys: int
+    accessories: int
+    steps: int  # of training
+    strata: int
+    per_stratum: int
+    per_probe: int  # images
+    draws: int  # bootstrap replicates, permutations
 
 
-def joint_table(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Probability of each thing with each companion, with Zipf marginals.
-
-    Returns
-    -------
-    (things, companions) float64
-        Sums to 1; some entries are 0.
-    """
-    shape = len(THINGS), len(COMPANIONS)
-    weights = np.exp(rng.normal(0, _ASSOCIATION, shape)) * (rng.random(shape) >= _EMPTY)
-    targets = [1 / np.arange(1, size + 1) ** _ZIPF for size in shape]
-    rows, columns = (rng.permutation(target / target.sum()) for target in targets)
-    for _ in range(200):  # iterative proportional fitting
-        weights *= (rows / weights.sum(1))[:, None]
-        weights *= columns / weights.sum(0)
-    table: npt.NDArray[np.float64] = weights / weights.sum()
-    return table
+FULL = Scale(30_000, 20, 36, 1500, 20, 30, 24, 1000)
+QUICK = Scale(2_500, 8, 12, 120, 5, 12, 8, 200)
 
 
-def true_pmi(joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """PMI of each thing with each companion over captions that are drawn from the table.
-
-    A thing is in the captions that name both, and in half of those that name one.
-    """
-    share = _BOTH + (1 - _BOTH) / 2
-    singles = np.outer(joint.sum(1), joint.sum(0)) * share**2
-    with np.errstate(divide="ignore"):
-        value: npt.NDArray[np.float64] = np.log(_BOTH * joint / singles)
-    return value
-
-
-def write_captions(
-    path: Path, joint: npt.NDArray[np.float64], n: int, rng: np.random.Generator
-) -> None:
-    """Draw captions and write them as parquet, laid out as LAION-400M."""
-    drawn = rng.choice(joint.size, n, p=joint.ravel())
-    things, companions = np.unravel_index(drawn, joint.shape)
-    named = rng.random(n)
-    template = rng.integers(0, 12, n)
-    texts = []
-    for i in range(n):
-        thing, companion = THINGS[things[i]], COMPANIONS[companions[i]]
-        if named[i] < _BOTH:
-            form = _BOTH_TEMPLATES[template[i] % len(_BOTH_TEMPLATES)]
-            texts.append(form.format(thing=thing, companion=companion))
-        else:
-            one = thing if named[i] < (1 + _BOTH) / 2 else companion
-            texts.append(_ONE_TEMPLATES[template[i] % len(_ONE_TEMPLATES)].format(one))
-    ids = np.arange(n, dtype=np.int64)
-    urls = [f"https://example.org/{i}.jpg" for i in range(n)]
-    pq.write_table(pa.table({"SAMPLE_ID": ids, "URL": urls, "TEXT": texts}), path)
-
-
-def run_demo(output: Path, *, n_captions: int = N_CAPTIONS, seed: int = 0) -> DemoResult:
-    """Write a corpus, index it, and compare PMI recovered with PMI true.
+def demo_commands(output: Path, scale: Scale, seed: int = 0) -> Iterator[Command]:
+    """The whole chain, as arguments of `conceptstats`.
 
     Parameters
     ----------
     output : Path
-        Folder for captions.parquet, the index and pmi.png. An earlier demo there is replaced.
-    n_captions, seed : int
+        Folder of all that is made.
+    scale : Scale
+    seed : int
+        Of the worlds, the models and the images.
+
+    Yields
+    ------
+    tuple of str
+    """
+    at = _Places(output)
+    for world, changes in _WORLDS.items():
+        sizes = ["--n", scale.n, "--keys", scale.keys, "--accessories", scale.accessories]
+        yield _line("synth world -o", at.world(world), *sizes, *changes, "--seed", seed)
+        yield _line("index build", at.captions(world), "-o", at.index(world))
+    many = ["--n", 10 * scale.n, *sizes[2:], "--captions-only", "--seed", seed]
+    yield _line("synth world -o", at.world(_MANY), *many)
+    yield _line("index build", at.captions(_MANY), "-o", at.index(_MANY))
+    shared = ["--keys", at.world("main") / "keys.txt"]
+    shared += ["--accessories", at.world("main") / "accessories.txt"]
+    spread = ["--strata", scale.strata, "--per-stratum", scale.per_stratum]
+    yield _line("probes", at.index("main"), *shared, *spread, "-o", at.probes)
+    look = ["--world", at.world("main"), "--per-probe", scale.per_probe, "--seed", seed]
+    yield _line("synth generate", at.probes, *look, "-o", at.images.parent)
+    for world in _WORLDS:
+        shards = at.world(world) / "shards" / "*.tar"
+        steps = ["--steps", scale.steps, "--seed", seed]
+        yield _line("eval finetune", shards, "--from-scratch", *steps, "-o", at.model(world))
+        classes = ["--classes", at.world("main") / "keys.txt", "--templates", _TEMPLATES]
+        model = ["--model", at.model(world), *classes, "--top-k", 0]
+        yield _line("eval zeroshot", at.images, *model, "-o", at.predictions(world))
+        yield at.join(world, at.index(world))
+        yield at.correlate(world, scale)
+    truth = ["--images", at.images, "--probes", at.probes]
+    truth += ["--joint", at.world("main") / "joint.parquet"]
+    evidence = at.predictions("independent")
+    yield _line("eval observer", evidence, *truth, "-o", at.predictions("observer"))
+    yield at.join("observer", at.index("main"))
+    yield at.correlate("observer", scale)
+    yield _line("eval shuffle", at.examples("main"), "-o", at.results("shuffled"))
+    both = at.examples("main"), at.examples("opposite")
+    draws = ["--bootstrap", scale.draws, "--permutations", scale.draws]
+    bins = ["--bins", min(20, scale.strata * scale.per_stratum // 4)]
+    yield _line("eval compare", *both, *bins, *draws, "-o", at.results("opposite-difference"))
+    figure = ["-o", output / "figure.png", "-o", output / "figure.pdf"]
+    seen = [f"{name}={at.results(name)}" for name in ("main", "independent", "observer")]
+    yield _line("eval figure", *seen, *figure)
+    page = ["--images", at.images, "--title", "A controlled world", "-o", output / "report.html"]
+    yield _line(
+        "eval report",
+        *seen,
+        *(f"{name}={at.results(name)}" for name in ("opposite", "opposite-difference", "shuffled")),
+        *page,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where everything lies in the folder of a demo."""
+
+    output: Path
+
+    def world(self, name: str) -> Path:
+        return self.output / "worlds" / name
+
+    def captions(self, name: str) -> Path:
+        return self.world(name) / "captions.parquet"
+
+    def index(self, name: str) -> Path:
+        return self.output / "indexes" / name
+
+    @property
+    def probes(self) -> Path:
+        return self.output / "probes.parquet"
+
+    @property
+    def images(self) -> Path:
+        return self.output / "images" / "images.parquet"
+
+    def model(self, name: str) -> Path:
+        return self.output / "models" / name
+
+    def predictions(self, name: str) -> Path:
+        return self.output / "predictions" / f"{name}.parquet"
+
+    def examples(self, name: str) -> Path:
+        return self.output / "examples" / f"{name}.parquet"
+
+    def results(self, name: str) -> Path:
+        return self.output / "results" / f"{name}.json"
+
+    def join(self, name: str, index: Path) -> Command:
+        tables = ["--images", self.images, "--probes", self.probes, "--index", index]
+        return _line("eval join", self.predictions(name), *tables, "-o", self.examples(name))
+
+    def correlate(self, name: str, scale: Scale) -> Command:
+        draws = ["--bootstrap", scale.draws, "--permutations", scale.draws]
+        where = ["--cluster", "class", "-o", self.results(name)]
+        return _line("eval correlate", self.examples(name), *draws, *where)
+
+
+def _line(command: str, *arguments: object) -> Command:
+    return (*command.split(), *map(str, arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo found, as its JSON has it."""
+
+    report: Path
+    data: dict[str, Any]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a world or control, for people."""
+        rows = []
+        for name in ("main", "independent", "observer"):
+            found = self.data[name]
+            interval = f"{_figure(found['slope'])} [{_figure(found['slope_low'])}, "
+            rows.append(
+                {
+                    "": name,
+                    "r binned": _figure(found["r_binned"]),
+                    "r unbinned": _figure(found["r_unbinned"]),
+                    "gap 5%": _figure(found["gap_5pct"]),
+                    "slope": f"{interval}{_figure(found['slope_high'])}]",
+                }
+            )
+        other, mixed = self.data["opposite"], self.data["shuffled"]
+        rows.append(
+            {
+                "": "main - opposite, pair by pair",
+                "r binned": _figure(other["r_delta_binned"]),
+                "r unbinned": _figure(other["r_delta_unbinned"]),
+                "gap 5%": "",
+                "slope": "",
+            }
+        )
+        rows.append(
+            {
+                "": "main, PMI shuffled (mean)",
+                "r binned": _figure(mixed["r_binned"]),
+                "r unbinned": _figure(mixed["r_unbinned"]),
+                "gap 5%": _figure(mixed["gap_5pct"]),
+                "slope": "",
+            }
+        )
+        return rows
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def run_demo(
+    output: Path,
+    run: Run,
+    *,
+    scale: Scale = FULL,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DemoResult:
+    """Run all commands of the demo, and gather what they found.
+
+    Parameters
+    ----------
+    output : Path
+        Folder; an earlier demo there is replaced. ``commands.sh`` has the commands, ``log.txt``
+        what they printed.
+    run : callable
+        Runs one command, given as the arguments of `conceptstats`.
+    scale : Scale
+        `QUICK` is a small world, in about a minute: too small for its figures to mean much.
+    seed : int
+    progress : Progress, optional
+        Is told each command.
 
     Raises
     ------
     OutputExistsError
         When the folder holds something and is no demo.
     """
-    _clear(output)
-    rng = np.random.default_rng(seed)
-    joint = joint_table(rng)
-    captions = output / "captions.parquet"
-    write_captions(captions, joint, n_captions, rng)
+    progress = progress or Silent()
     began = time.perf_counter()
-    build_index([captions], output / "index")
-    seconds = time.perf_counter() - began
-    index = CaptionIndex.open(output / "index")
-    pairs = _compare(index, true_pmi(joint))
-    seen = [pair for pair in pairs if pair["n_ab"] >= LEAST_COUNT]
-    recovered = np.array([pair["pmi"] for pair in seen])
-    truth = np.array([pair["pmi_true"] for pair in seen])
-    held = [pair["pmi_low"] <= pair["pmi_true"] <= pair["pmi_high"] for pair in seen]
-    return DemoResult(
-        captions=index.n,
-        seconds=seconds,
-        captions_per_second=index.n / seconds,
-        n_concepts=index.n_concepts,
-        n_pairs=index.manifest.totals["n_pairs"],
-        n_compared=len(seen),
-        r_pmi=float(np.corrcoef(recovered, truth)[0, 1]),
-        max_error=float(np.abs(recovered - truth).max()),
-        coverage=float(np.mean(held)),
-        index=str(index.path),
-        figure=_draw(output / "pmi.png", seen),
-        pairs=_some(pairs),
+    _clear(output)
+    commands = list(demo_commands(output, scale, seed))
+    lines = [shlex.join(("conceptstats", *command)) for command in commands]
+    (output / "commands.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (output / "log.txt").open("w", encoding="utf-8") as log:
+        for number, (line, command) in enumerate(zip(lines, commands, strict=True), 1):
+            progress.say(f"[{number}/{len(lines)}] {line}")
+            log.write(f"$ {line}\n")
+            with contextlib.redirect_stdout(log):
+                run(command)
+    at = _Places(output)
+    data: dict[str, Any] = {
+        "captions": sum(CaptionIndex.open(at.index(world)).n for world in _WORLDS),
+        "seconds": round(time.perf_counter() - began, 1),
+        "scale": asdict(scale),
+        "seed": seed,
+    }
+    for name, world in (("recovered", "main"), ("recovered_from_more", _MANY)):
+        index = CaptionIndex.open(at.index(world))
+        data[name] = compare_with_truth(index, at.world("main") / "joint.parquet")
+    for name in ("main", "independent", "observer"):
+        data[name] = _take(at.results(name), "r_binned n_bins r_unbinned gap_5pct slope")
+    data["opposite"] = _take(at.results("opposite-difference"), "r_delta_binned r_delta_unbinned")
+    data["shuffled"] = _take(at.results("shuffled"), "r_binned n_bins r_unbinned gap_5pct")
+    data["report"] = str(output / "report.html")
+    dump_json(output / "demo.json", data)
+    return DemoResult(output / "report.html", data)
+
+
+def _take(path: Path, names: str) -> dict[str, Any]:
+    """Some figures of a result, with their intervals."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    wanted = [name + end for name in names.split() for end in ("", "_low", "_high")]
+    return {name: found[name] for name in wanted if name in found}
+
+
+def compare_with_truth(index: CaptionIndex, joint: Path) -> dict[str, Any]:
+    """PMI that the index recovers against PMI of the world, over pairs that were seen enough.
+
+    Returns
+    -------
+    dict
+        ``n`` captions, ``r`` (Pearson), ``n_pairs``, ``max_error`` (nats), and ``coverage``: the
+        share of 95% intervals that hold the truth.
+    """
+    table = load_table(joint, JOINT)
+    pairs = zip(table["key"].to_pylist(), table["accessory"].to_pylist(), strict=True)
+    found = [index.pmi(key, accessory) for key, accessory in pairs]
+    enough = np.array([pair.n_ab >= LEAST_COUNT for pair in found])
+    truth: npt.NDArray[np.float64] = np.asarray(table["pmi"])[enough]
+    value, low, high = (
+        np.array([getattr(pair, name) for pair in found])[enough]
+        for name in ("pmi", "pmi_low", "pmi_high")
     )
+    known = len(truth) > 2
+    return {
+        "n": index.n,
+        "n_pairs": len(truth),
+        "r": float(np.corrcoef(value, truth)[0, 1]) if known else None,
+        "max_error": float(np.abs(value - truth).max()) if known else None,
+        "coverage": float(np.mean((low <= truth) & (truth <= high))) if known else None,
+    }
 
 
 def _clear(output: Path) -> None:
@@ -190,37 +320,3 @@ def _clear(output: Path) -> None:
             shutil.rmtree(output)
         output.mkdir(parents=True, exist_ok=True)
         mark.touch()
-
-
-def _compare(index: CaptionIndex, truth: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Every thing with every companion, by falling true PMI."""
-    pairs = []
-    for i, thing in enumerate(THINGS):
-        for j, companion in enumerate(COMPANIONS):
-            found = index.pmi(thing, companion)._asdict()
-            pairs.append({**found, "pmi_true": float(truth[i, j])})
-    return sorted(pairs, key=lambda pair: -pair["pmi_true"])
-
-
-def _some(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    middle = len(pairs) // 2
-    return pairs[:4] + pairs[middle : middle + 3] + pairs[-3:]
-
-
-def _draw(path: Path, pairs: list[dict[str, Any]]) -> str | None:
-    """PMI recovered against PMI true with intervals; None without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        return None
-    truth = [pair["pmi_true"] for pair in pairs]
-    value = np.array([pair["pmi"] for pair in pairs])
-    spread = np.abs([[pair["pmi_low"], pair["pmi_high"]] for pair in pairs] - value[:, None]).T
-    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.axline((0, 0), slope=1, color="0.6", linewidth=0.8)
-    axes.errorbar(truth, value, spread, fmt="o", markersize=2.5, linewidth=0.5, color="#0072B2")
-    axes.set(xlabel="PMI true (nats)", ylabel="PMI recovered, 95% interval (nats)")
-    axes.set_title(f"{len(pairs)} pairs in {LEAST_COUNT} captions or more", fontsize=9)
-    figure.savefig(path, dpi=150)
-    return str(path)

@@ -17,7 +17,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,18 @@ import pyarrow as pa
 from conceptstats import pmi as measures
 from conceptstats.errors import AbsentConceptError, ParameterError, UnknownConceptError
 from conceptstats.index import CaptionIndex
+from conceptstats.matching import (
+    Candidates,
+    Concepts,
+    Drawn,
+    Floats,
+    Ints,
+    choose_targets,
+    draw_at_random,
+    draw_matched,
+    make_grid,
+    spread_of,
+)
 from conceptstats.table_files import conform
 from conceptstats.tables import PROBES, numbers
 
@@ -48,15 +59,10 @@ BALANCE = pa.schema(
     ]
 )
 SMALL_DIFFERENCE = 0.1
-_BIN_WIDTH = 0.2  # standard deviations of ln n; as calipers usually are (Austin, 2011)
 _ENDS = 0.01, 0.99  # quantiles of PMI between which strata are of equal width
 _CHANCE = 3.0  # expected captions below which seeing none has a chance of 5% or more: exp(-3)
 _MAX_STRATA = 10_000
 _NAMED = 8  # names in a note
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Cell = tuple[int, int]  # group of keys, bin of accessories
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,61 +83,6 @@ class Probes:
     table: pa.Table
     balance: pa.Table
     notes: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Concepts:
-    """Keys or accessories, by falling count."""
-
-    names: list[str]  # as given
-    ids: Ints
-    counts: Ints
-    places: Ints  # in the list that was given
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def take(self, at: Ints) -> _Concepts:
-        names = [self.names[i] for i in at]
-        return _Concepts(names, self.ids[at], self.counts[at], self.places[at])
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """Every key with every accessory."""
-
-    keys: _Concepts
-    accessories: _Concepts
-    n: int
-    n_pair: Ints  # (keys, accessories)
-    stratum: npt.NDArray[np.int16]  # (keys, accessories); -1: no candidate
-    edges: Floats  # of the strata from 1 on
-
-    @property
-    def n_strata(self) -> int:
-        """Strata, the pairs that were never seen among them."""
-        return len(self.edges)
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Candidates in cells of like frequency; concepts of a group or bin stand side by side."""
-
-    groups: list[slice]  # of keys
-    bins: list[slice]  # of accessories
-    x: Floats  # mean ln n_key of each group, in standard deviations of keys
-    y: Floats  # mean ln n_accessory of each bin, in standard deviations of accessories
-    available: Ints  # (strata, groups, bins)
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """Pairs that were chosen: places in the candidates."""
-
-    stratum: Ints
-    row: Ints
-    column: Ints
-    matched: npt.NDArray[np.bool_]
 
 
 def select_probes(
@@ -209,12 +160,12 @@ def select_probes(
     rng = np.random.default_rng(seed)
     target = None
     if match and per_stratum is not None:
-        grid = _grid(found, per_stratum)
-        cells = _choose_targets(grid, per_stratum, rng)
-        drawn = _draw_matched(found, grid, cells, wanted, rng)
+        grid = make_grid(found, per_stratum)
+        cells = choose_targets(grid, per_stratum, rng)
+        drawn = draw_matched(found, grid, cells, wanted, rng)
         target = np.array([[grid.x[g], grid.y[b]] for g, b in cells]).mean(0)
     else:
-        drawn = _draw_at_random(found, wanted, rng)
+        drawn = draw_at_random(found, wanted, rng)
     if not len(drawn.row):
         raise ParameterError("no two of them were ever seen together, and n_unseen is 0.")
     balance = _balance(found, drawn, sizes, wanted, target)
@@ -233,7 +184,7 @@ def _candidates(
     min_expected: float,
     n_strata: int,
     notes: list[str],
-) -> _Candidates:
+) -> Candidates:
     """Every key with every accessory, their counts and strata."""
     all_counts = numbers(index.vocabulary.column("n_captions"))
     known, same = _resolve(index, keys, "key", notes)
@@ -248,7 +199,7 @@ def _candidates(
         is_other = all_counts >= min_count
         is_other[known.ids] = False
         ids = np.flatnonzero(is_other)
-        others = _Concepts(names.take(pa.array(ids)).to_pylist(), ids, all_counts[ids], ids)
+        others = Concepts(names.take(pa.array(ids)).to_pylist(), ids, all_counts[ids], ids)
     else:
         others, same = _resolve(index, accessories, "accessory", notes)
         _say(
@@ -274,7 +225,7 @@ def _candidates(
 
 def _resolve(
     index: CaptionIndex, names: Sequence[str], what: str, notes: list[str]
-) -> tuple[_Concepts, list[tuple[int, int]]]:
+) -> tuple[Concepts, list[tuple[int, int]]]:
     """The concepts that names mean, and the places of two names that mean the same."""
     known: dict[int, int] = {}
     same: list[tuple[int, int]] = []
@@ -303,10 +254,10 @@ def _resolve(
     ids = np.array(sorted(known), np.int64)
     places = np.array([known[i] for i in sorted(known)], np.int64)
     counts = numbers(index.vocabulary.column("n_captions"))[ids]
-    return _Concepts([names[i] for i in places], ids, counts, places), same
+    return Concepts([names[i] for i in places], ids, counts, places), same
 
 
-def _leave(found: _Concepts, left: npt.NDArray[np.bool_], why: str, notes: list[str]) -> _Concepts:
+def _leave(found: Concepts, left: npt.NDArray[np.bool_], why: str, notes: list[str]) -> Concepts:
     """The others; those that are left out are stated."""
     _say(notes, why, [found.names[i] for i in np.flatnonzero(left)])
     return found.take(np.flatnonzero(~left)) if left.any() else found
@@ -319,8 +270,8 @@ def _say(notes: list[str], what: str, names: Sequence[str]) -> None:
 
 
 def _stratify(
-    index: CaptionIndex, keys: _Concepts, others: _Concepts, min_expected: float, n_strata: int
-) -> _Candidates:
+    index: CaptionIndex, keys: Concepts, others: Concepts, min_expected: float, n_strata: int
+) -> Candidates:
     """Count every pair and say its stratum, key by key: there can be tens of millions."""
     n_pair = np.empty((len(keys), len(others)), np.int64)
     for row, key in enumerate(keys.ids):
@@ -343,135 +294,18 @@ def _stratify(
         stratum[row] = 1 + np.searchsorted(edges[1:-1], value, "right")
         stratum[row, np.isneginf(value)] = 0
         stratum[row, np.isnan(value)] = -1
-    return _Candidates(keys, others, index.n, n_pair, stratum, edges)
-
-
-def _spread(concepts: _Concepts) -> float:
-    """Standard deviation of ln n over concepts; 1 where all are as frequent."""
-    return float(np.log(concepts.counts).std()) or 1.0
-
-
-def _grid(found: _Candidates, n_targets: int) -> _Grid:
-    """Groups of keys, bins of accessories, and what each stratum has in each cell."""
-    keys, others = found.keys, found.accessories
-    parts = np.array_split(np.arange(len(keys)), min(len(keys), n_targets))
-    groups = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
-    x, y = np.log(keys.counts) / _spread(keys), np.log(others.counts) / _spread(others)
-    of_bin = np.unique(-np.floor(y / _BIN_WIDTH), return_inverse=True)[1]
-    starts = np.searchsorted(of_bin, np.arange(of_bin[-1] + 2))
-    bins = [slice(int(a), int(b)) for a, b in pairwise(starts)]
-    available = np.zeros((found.n_strata, len(groups), len(bins)), np.int64)
-    for g, group in enumerate(groups):
-        for row in found.stratum[group]:
-            cells = (row.astype(np.int64) * len(bins) + of_bin)[row >= 0]
-            counts = np.bincount(cells, minlength=found.n_strata * len(bins))
-            available[:, g] += counts.reshape(found.n_strata, len(bins))
-    return _Grid(
-        groups,
-        bins,
-        np.array([x[group].mean() for group in groups]),
-        np.array([y[part].mean() for part in bins]),
-        available,
-    )
-
-
-def _choose_targets(grid: _Grid, size: int, rng: np.random.Generator) -> list[Cell]:
-    """Cells that every stratum is to be served from, the groups of keys in turn.
-
-    Of the bins the one with the least sum over strata of the distance to the nearest pair that is
-    left; where several are as good, the one that was used least.
-    """
-    left = grid.available.copy()
-    used = np.zeros(len(grid.bins))
-    between = np.abs(grid.y[:, None] - grid.y)
-    order = rng.permutation(len(grid.groups))
-    targets = []
-    for unit in range(size):
-        g = int(order[unit % len(order)])
-        if not left[:, g].any():
-            continue
-        reach = np.where(left[:, g, None, :] > 0, between, np.inf)  # stratum, target, bin
-        cost = reach.min(2)
-        total = np.where(np.isfinite(cost), cost, 0).sum(0).round(9)  # ties are ties
-        total[~left[:, g].any(0)] = np.inf
-        b = int(np.lexsort((rng.random(len(used)), used, total))[0])
-        has = np.isfinite(cost[:, b])
-        left[has, g, reach[has, b].argmin(1)] -= 1
-        used[b] += 1
-        targets.append((g, b))
-    return targets
-
-
-def _serve(grid: _Grid, stratum: int, targets: list[Cell], wanted: int) -> list[Cell | None]:
-    """The cell that each target of a stratum is served from; None when all pairs are taken.
-
-    The nearest one with the same keys, or else the nearest one.
-    """
-    left = grid.available[stratum].copy()
-    cells: list[Cell | None] = [None] * wanted
-    for anywhere in (False, True):
-        for i in range(wanted):
-            g, b = targets[i % len(targets)]
-            first, last = (0, len(grid.groups)) if anywhere else (g, g + 1)
-            if cells[i] is not None or not left[first:last].any():
-                continue
-            away = np.hypot(grid.x[first:last, None] - grid.x[g], grid.y - grid.y[b])
-            away[left[first:last] == 0] = np.inf
-            row, column = np.unravel_index(away.argmin(), away.shape)
-            cells[i] = (first + int(row), int(column))
-            left[cells[i]] -= 1
-    return cells
-
-
-def _draw_matched(
-    found: _Candidates, grid: _Grid, targets: list[Cell], wanted: Ints, rng: np.random.Generator
-) -> _Drawn:
-    """Draw a pair of each cell that serves a target, of the concepts that were used least."""
-    free = found.stratum.copy()
-    n_uses = np.zeros(len(found.keys), np.int64), np.zeros(len(found.accessories), np.int64)
-    drawn = []
-    for stratum in range(found.n_strata):
-        n_here = np.zeros_like(n_uses[0]), np.zeros_like(n_uses[1])
-        for i, cell in enumerate(_serve(grid, stratum, targets, int(wanted[stratum]))):
-            if cell is None:
-                continue
-            rows, columns = grid.groups[cell[0]], grid.bins[cell[1]]
-            at = np.argwhere(free[rows, columns] == stratum)
-            at += np.array([rows.start, columns.start])
-            for uses in (n_here, n_uses):
-                for axis in (0, 1):
-                    n = uses[axis][at[:, axis]]
-                    at = at[n == n.min()]
-            row, column = at[rng.integers(len(at))]
-            free[row, column] = -1
-            for uses in (n_here, n_uses):
-                uses[0][row] += 1
-                uses[1][column] += 1
-            drawn.append((stratum, row, column, cell == targets[i % len(targets)]))
-    places = np.array(drawn, np.int64).reshape(-1, 4).T
-    return _Drawn(places[0], places[1], places[2], places[3].astype(np.bool_))
-
-
-def _draw_at_random(found: _Candidates, wanted: Ints, rng: np.random.Generator) -> _Drawn:
-    """Draw pairs of each stratum, or take all of them."""
-    drawn = []
-    for stratum, size in enumerate(wanted):
-        at = np.flatnonzero(found.stratum == stratum)
-        drawn.append(at if size >= len(at) else rng.choice(at, size, replace=False))
-    row, column = np.divmod(np.concatenate(drawn), len(found.accessories))
-    strata = np.repeat(np.arange(len(drawn)), [len(at) for at in drawn])
-    return _Drawn(strata, row, column, np.zeros(len(row), np.bool_))
+    return Candidates(keys, others, index.n, n_pair, stratum, edges)
 
 
 def _balance(
-    found: _Candidates, drawn: _Drawn, sizes: Ints, wanted: Ints, target: Floats | None
+    found: Candidates, drawn: Drawn, sizes: Ints, wanted: Ints, target: Floats | None
 ) -> list[dict[str, Any]]:
     """Rows of `BALANCE`; without a target it is the mean of all strata."""
     n_key = found.keys.counts[drawn.row]
     n_accessory = found.accessories.counts[drawn.column]
     expected = n_key / found.n * n_accessory
     logs = np.stack([np.log(n_key), np.log(n_accessory)], 1)
-    spread = np.array([_spread(found.keys), _spread(found.accessories)])
+    spread = np.array([spread_of(found.keys), spread_of(found.accessories)])
     inside = [drawn.stratum == stratum for stratum in range(found.n_strata)]
     means = [logs[rows].mean(0) if rows.any() else None for rows in inside]
     center = target
@@ -524,7 +358,7 @@ def _shortfalls(balance: list[dict[str, Any]]) -> list[str]:
     return notes
 
 
-def _missing_keys(found: _Candidates, drawn: _Drawn, balance: list[dict[str, Any]]) -> list[str]:
+def _missing_keys(found: Candidates, drawn: Drawn, balance: list[dict[str, Any]]) -> list[str]:
     """Keys for which others had to stand in."""
     missing: dict[int, list[str]] = {}
     for row in balance:
@@ -540,7 +374,7 @@ def _missing_keys(found: _Candidates, drawn: _Drawn, balance: list[dict[str, Any
     return [f"Other keys stand in for those without a pair in a stratum: {listed}{more}."]
 
 
-def _probe_table(found: _Candidates, drawn: _Drawn, *, matched: bool) -> pa.Table:
+def _probe_table(found: Candidates, drawn: Drawn, *, matched: bool) -> pa.Table:
     """`PROBES` and more, sorted."""
     keys, others, row, column = found.keys, found.accessories, drawn.row, drawn.column
     n_key, n_other, n_pair = keys.counts[row], others.counts[column], found.n_pair[row, column]

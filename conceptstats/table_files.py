@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.runs import dump_json
-from conceptstats.tables import writing
+from conceptstats.tables import output_errors, writing
 
 _ENDINGS = (".parquet", ".csv", ".arrow")
 
@@ -54,7 +54,8 @@ def save_table(
         Cast to the schema; columns beyond it are kept.
     schema : Schema
     record : mapping, optional
-        As `conceptstats.runs.run_record` makes it.
+        As `conceptstats.runs.run_record` makes it. None: the record of a table that stood there
+        before is removed.
     overwrite : bool
 
     Raises
@@ -70,14 +71,17 @@ def save_table(
         elif path.suffix == ".csv":
             try:
                 pa_csv.write_csv(table, partial)
-            except pa.ArrowInvalid as error:
+            except pa.ArrowException as error:
                 raise TableError(f"{path}: {error}.", "write .parquet, which has lists") from error
         else:
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
                 out.write_table(table)
-    if record is not None:
-        with writing(record_path(path), overwrite=True) as partial:
-            dump_json(partial, record)
+    if record is None:
+        with output_errors(path):
+            record_path(path).unlink(missing_ok=True)
+        return
+    with writing(record_path(path), overwrite=True) as partial:
+        dump_json(partial, record)
 
 
 def load_table(path: str | Path, schema: pa.Schema) -> pa.Table:
@@ -96,14 +100,22 @@ def load_table(path: str | Path, schema: pa.Schema) -> pa.Table:
         if path.suffix == ".parquet":
             table = pq.read_table(path)
         elif path.suffix == ".csv":
-            types = {field.name: field.type for field in schema if not pa.types.is_list(field.type)}
-            table = pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=types))
+            table = pa_csv.read_csv(path, convert_options=_csv_options(schema))
         else:
             with pa.OSFile(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise TableError(f"{path} is missing or damaged: {error}.") from error
     return conform(table, schema, path)
+
+
+def _csv_options(schema: pa.Schema) -> pa_csv.ConvertOptions:
+    """An empty cell is null, of texts too, unless it is quoted: so tables come back as written."""
+    return pa_csv.ConvertOptions(
+        column_types={f.name: f.type for f in schema if not pa.types.is_list(f.type)},
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
 
 
 def conform(table: pa.Table, schema: pa.Schema, where: object) -> pa.Table:
@@ -112,18 +124,20 @@ def conform(table: pa.Table, schema: pa.Schema, where: object) -> pa.Table:
     Raises
     ------
     TableError
-        When a column that cannot be null is missing or has nulls, or one cannot be cast.
+        When a column that cannot be null is missing or has nulls, one cannot be cast, or two have
+        one name.
     """
+    names = table.column_names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TableError(f"{where}: more than one column is called {' or '.join(twice)}.")
     columns, fields = [], []
     for field in schema:
-        if field.name in table.column_names:
+        if field.name in names:
             columns.append(_cast(table.column(field.name), field, where))
         elif field.nullable:
             columns.append(pa.nulls(table.num_rows, field.type))
         else:
-            raise TableError(
-                f"{where}: no column {field.name!r} (columns: {', '.join(table.column_names)})."
-            )
+            raise TableError(f"{where}: no column {field.name!r} (columns: {', '.join(names)}).")
         fields.append(field)
     for field in table.schema:
         if field.name not in schema.names:
@@ -137,7 +151,7 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, where: object) -> pa.Chunked
         raise TableError(f"{where}: column {field.name!r} has {column.null_count} nulls.")
     try:
         return column.cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowException as error:
         raise TableError(
             f"{where}: column {field.name!r} is {column.type}, expected {field.type}: {error}."
         ) from error

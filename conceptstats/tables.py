@@ -19,6 +19,9 @@ import pyarrow as pa
 
 from conceptstats.errors import OutputError, OutputExistsError, TableError
 
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
+             errno.ENAMETOOLONG)  # fmt: skip
+
 VOCABULARY = pa.schema(
     [
         ("concept_id", pa.int32()),  # by falling n_captions, then concept
@@ -143,7 +146,9 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     OutputError
         When it cannot be written; nothing is left behind.
     """
-    if path.exists() and not overwrite:
+    with output_errors(path):
+        exists = path.exists()
+    if exists and not overwrite:
         raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -175,24 +180,47 @@ def writing_folder(path: Path, mark: str, *, overwrite: bool = False) -> Iterato
     OutputError
         When it cannot be written; nothing is left behind.
     """
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
-    if path.exists() and not (path / mark).is_file():
-        raise OutputExistsError(
-            f"{path} has no {mark}, so it is not replaced.", "choose another name, or remove it"
-        )
+    check_folder(path, mark, overwrite=overwrite)
+    path = path.resolve()  # where a link points to
     partial = path.with_name(f".{path.name}.partial")
     try:
         with output_errors(path):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             yield partial
-            if path.exists():
-                shutil.rmtree(path)
-            partial.rename(path)
+            replace_folder(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def check_folder(path: Path, mark: str, *, overwrite: bool) -> None:
+    """Raise unless a folder may be written there; an empty one may be overwritten.
+
+    Raises
+    ------
+    OutputExistsError, OutputError
+    """
+    with output_errors(path):
+        exists = path.exists()
+    if not exists:
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
+    if not (path / mark).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputExistsError(
+            f"{path} has no {mark}, so it is not replaced.", "choose another name, or remove it"
+        )
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Move a finished folder to its place; what was there goes when the new one stands."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -211,7 +239,7 @@ def output_errors(path: Path) -> Iterator[None]:
                 f"the disk is full: {path} could not be written.",
                 "free some space, or write to another disk",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+        if error.errno in _REFUSALS:
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
         if error.errno == errno.EFBIG:
             raise OutputError(f"{path} is larger than the limit on files here.") from error
@@ -223,14 +251,18 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
+_FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}  # Arrow's names
+
+
 def numbers(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A column of integers without nulls as a NumPy array, without a copy where it is one chunk.
+    """A column of numbers without nulls as a NumPy array, without a copy where it is one chunk.
 
     Unlike ``to_numpy`` it does not import pandas, which takes longer than most questions.
     """
     if isinstance(column, pa.ChunkedArray):
         column = one_array(column)
-    dtype = np.dtype(str(column.type))
+    name = str(column.type)
+    dtype = np.dtype(_FLOATS.get(name, name))
     if not len(column):
         return np.zeros(0, dtype)
     return np.frombuffer(column.buffers()[1], dtype)[column.offset : column.offset + len(column)]

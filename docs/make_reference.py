@@ -25,8 +25,10 @@ def walk(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, 
     )
     yield " ".join(names), command.get_help(context)
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from walk(command.commands[name], (*names, name))
+        for name in sorted(command.list_commands(context)):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from walk(child, (*names, name))
 
 
 def reference() -> str:

@@ -20,10 +20,11 @@ from conceptstats.runs import dump_json, run_record
 from conceptstats.table_files import fingerprint, load_table
 from conceptstats.tables import EXAMPLES, writing
 
-from .bins import Sums, bin_starts, bin_sums, pearson, r_of_means
-from .columns import Floats, Ints, codes_of, read_examples, sum_by
+from .bins import Sums, bin_starts, bin_sums, pearson, r_of_means, varies
+from .columns import Examples, Floats, Ints, codes_of, read_examples, sum_by
+from .estimates import Settings
 from .resampling import Units, bootstrap, expanded_interval, permutation_p
-from .results import Estimate, plain
+from .results import STATISTICS_PACKAGES, Estimate, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Comparison:
         Examples that are in one table only.
     n_classes : int
         The clusters of intervals.
+    n_bootstrap, n_permutations, seed : int
     level : float
     r_delta_binned, r_delta_unbinned : Estimate
         Pearson's r over quantile bins of pairs, and over pairs.
@@ -72,6 +74,9 @@ class Comparison:
     n_images: int
     n_unmatched: int
     n_classes: int
+    n_bootstrap: int
+    n_permutations: int
+    seed: int
     level: float
     r_delta_binned: Estimate
     r_delta_unbinned: Estimate
@@ -130,25 +135,26 @@ def compare(
 
     Raises
     ------
-    TableError, StatisticsError, ParameterError
+    TableError
+        When a column is missing or of another type, or the tables do not go together.
+    StatisticsError
+        When there are too few pairs or classes, or the predictor differs by the same everywhere.
+    ParameterError
+        When a setting is outside its range, or the predictor is not constant within pairs.
     """
+    settings = Settings(n_bins, "quantile", n_bootstrap, n_permutations, seed, level)
     common, n_unmatched = _common(a, b)
     pairs, n_left_out, n_images = _differences(*common, predictor)
-    if len(pairs.x) < 2 * n_bins:
-        raise StatisticsError(
-            f"{len(pairs.x)} pairs have a finite {predictor} in both, expected {2 * n_bins} or "
-            f"more for {n_bins} bins.",
-            "fewer --bins",
-        )
-    n_classes = int(pairs.cluster.max()) + 1
-    binned, unbinned = _estimates(pairs, n_bins, n_bootstrap, seed, level)
-    ones = np.ones(len(pairs.x))
+    n_classes = _check_size(pairs, predictor, n_bins)
+    binned, unbinned = _estimates(pairs, n_classes, settings)
     units = Units.of(pairs.x, pairs.y, np.arange(len(pairs.x)), pairs.cluster)
     p = permutation_p(units, n_permutations, np.random.default_rng([seed, 2]))
-    table = _bin_table(pairs, ones, n_bins, level)
+    table = _bin_table(pairs, n_bins, level)
     notes = [f"Intervals resample {n_classes} classes."]
     if n_left_out:
-        notes.append(f"{n_left_out:,} pairs never seen together in one of the two are left out.")
+        notes.append(
+            f"{n_left_out:,} pairs are left out: never seen together or unknown in one of the two."
+        )
     if n_unmatched:
         notes.append(f"{n_unmatched:,} examples are in one of the two tables only.")
     return Comparison(
@@ -158,6 +164,9 @@ def compare(
         n_images=n_images,
         n_unmatched=n_unmatched,
         n_classes=n_classes,
+        n_bootstrap=n_bootstrap,
+        n_permutations=n_permutations,
+        seed=seed,
         level=level,
         r_delta_binned=binned,
         r_delta_unbinned=unbinned,
@@ -172,13 +181,14 @@ def compare_files(
     a: Path, b: Path, output: Path | None = None, *, overwrite: bool = False, **options: Any
 ) -> Comparison:
     """`compare` the examples of two files, and write the result as JSON with its run record."""
-    tables = load_table(a, EXAMPLES), load_table(b, EXAMPLES)
     if output is None:
-        return compare(*tables, **options)
+        return compare(load_table(a, EXAMPLES), load_table(b, EXAMPLES), **options)
     with writing(output, overwrite=overwrite) as partial:
-        found = compare(*tables, **options)
+        found = compare(load_table(a, EXAMPLES), load_table(b, EXAMPLES), **options)
         inputs = {str(path): fingerprint(path) for path in (a, b)}
-        record = run_record("eval compare", options, inputs, options.get("seed", 0))
+        record = run_record(
+            "eval compare", options, inputs, found.seed, packages=STATISTICS_PACKAGES
+        )
         dump_json(partial, {**found.to_json(), "run": record})
     return found
 
@@ -198,60 +208,72 @@ def _common(a: pa.Table, b: pa.Table) -> tuple[tuple[pa.Table, pa.Table], int]:
     if not rows:
         raise TableError("the two tables share no example_id.", "are they of the same images?")
     taken = a.take([row for row, _ in rows]), b.take([row for _, row in rows])
-    if not taken[0]["pair"].equals(taken[1]["pair"]):
-        raise TableError(
-            "an example belongs to one pair in the first table, another in the second."
-        )
+    for column in ("pair", "class"):
+        if taken[0][column].to_pylist() != taken[1][column].to_pylist():
+            raise TableError(
+                f"an example belongs to one {column} in the first table, another in the second."
+            )
     return taken, len(ids[0]) + len(ids[1]) - 2 * len(rows)
 
 
 def _differences(a: pa.Table, b: pa.Table, predictor: str) -> tuple[_Pairs, int, int]:
     """Differences of each pair; pairs left out; images of the pairs that are kept."""
-    both = [read_examples(table, predictor, [], "pair") for table in (a, b)]
-    pair = both[0].clusters["pair"]
-    size = np.bincount(pair)
+    both = [read_examples(table, predictor, [], ("pair", "class")) for table in (a, b)]
+    pair, label = (both[0].clusters[name] for name in ("pair", "class"))
+    first, size = np.unique(pair, return_index=True, return_counts=True)[1:]
+    if not np.array_equal(label[first][pair], label):
+        raise TableError("a pair has examples of several classes.")
+    of_pair = [_of_pairs(data, predictor, pair, first) for data in both]
     with np.errstate(invalid="ignore"):  # -inf - -inf: never seen in either
-        x, y = (
-            _mean(values, pair) - _mean(other, pair)
-            for values, other in (
-                (both[0].predictors[predictor], both[1].predictors[predictor]),
-                (both[0].outcome, both[1].outcome),
-            )
-        )
+        x = of_pair[0] - of_pair[1]
+    y = sum_by(pair, both[0].outcome - both[1].outcome) / size
     known = np.isfinite(x)
-    for data in both:
-        values = data.predictors[predictor][known[pair]]
-        if np.ptp(values - _mean(data.predictors[predictor], pair)[pair][known[pair]]) > 1e-9:
-            raise ParameterError(f"{predictor} is not constant within pairs.")
-    first = np.unique(pair, return_index=True)[1]
-    classes = both[0].clusters["class"][first]
-    return (
-        _Pairs(x[known], y[known], codes_of(classes[known])),
-        int((~known).sum()),
-        int(size[known].sum()),
-    )
+    pairs = _Pairs(x[known], y[known], codes_of(label[first][known]))
+    return pairs, int((~known).sum()), int(size[known].sum())
 
 
-def _mean(values: Floats, pair: Ints) -> Floats:
-    return sum_by(pair, values) / np.bincount(pair)
+def _of_pairs(data: Examples, predictor: str, pair: Ints, first: Ints) -> Floats:
+    """The predictor of each pair."""
+    values = data.predictors[predictor]
+    of_pair = values[first]
+    if not np.array_equal(of_pair[pair], values, equal_nan=True):
+        raise ParameterError(f"{predictor} is not constant within pairs.")
+    return of_pair
 
 
-def _estimates(
-    pairs: _Pairs, n_bins: int, n_bootstrap: int, seed: int, level: float
-) -> tuple[Estimate, Estimate]:
+def _check_size(pairs: _Pairs, predictor: str, n_bins: int) -> int:
+    """Raise unless there is enough to compare; how many classes there are."""
+    if len(pairs.x) < 2 * n_bins:
+        raise StatisticsError(
+            f"{len(pairs.x)} pairs have a finite {predictor} in both, expected {2 * n_bins} or "
+            f"more for {n_bins} bins.",
+            "fewer --bins",
+        )
+    if not varies(pairs.x):
+        raise StatisticsError(
+            f"the two tables differ in {predictor} by {pairs.x[0]:g} for every pair.",
+            "compare models that were trained on different captions, each with its own index",
+        )
     n_classes = int(pairs.cluster.max()) + 1
+    if n_classes < 2:
+        raise StatisticsError("all pairs are of one class, expected two or more.")
+    return n_classes
+
+
+def _estimates(pairs: _Pairs, n_classes: int, settings: Settings) -> tuple[Estimate, Estimate]:
+    """Pearson's r over bins of pairs, and over pairs; an interval is stretched to hold its r."""
 
     def statistics(weights: Floats) -> Floats:
         w = weights[pairs.cluster]
-        return np.array([_binned_r(pairs, w, n_bins), _weighted_r(pairs, w)])
+        return np.array([_binned_r(pairs, w, settings.n_bins), _weighted_r(pairs, w)])
 
-    values = statistics(np.ones(n_classes))
-    rng = np.random.default_rng([seed, 1])
-    replicates = bootstrap(statistics, 2, n_classes, n_bootstrap, rng)
-    return tuple(  # type: ignore[return-value]
-        Estimate.of(value, *expanded_interval(column, n_classes, level))
-        for value, column in zip(values, replicates.T, strict=True)
-    )
+    rng = np.random.default_rng([settings.seed, 1])
+    replicates = bootstrap(statistics, 2, n_classes, settings.n_bootstrap, rng)
+    estimates = []
+    for value, column in zip(statistics(np.ones(n_classes)), replicates.T, strict=True):
+        low, high = expanded_interval(column, n_classes, settings.level)
+        estimates.append(Estimate.of(value, min(low, value), max(high, value)))
+    return estimates[0], estimates[1]
 
 
 def _sums(pairs: _Pairs, weights: Floats) -> tuple[Floats, Sums]:
@@ -271,37 +293,37 @@ def _weighted_r(pairs: _Pairs, weights: Floats) -> float:
     return pearson(np.repeat(pairs.x, times), np.repeat(pairs.y, times))
 
 
-def _bin_table(
-    pairs: _Pairs, weights: Floats, n_bins: int, level: float
-) -> tuple[DifferenceBin, ...]:
-    from scipy.stats import t
-
-    values, sums = _sums(pairs, weights)
+def _bin_table(pairs: _Pairs, n_bins: int, level: float) -> tuple[DifferenceBin, ...]:
+    values, sums = _sums(pairs, np.ones(len(pairs.x)))
     starts = bin_starts(values, sums.n, n_bins, "quantile")
     inside = np.searchsorted(values[starts], pairs.x, side="right") - 1
     table = []
     for k in range(len(starts)):
-        here = inside == k
-        y, n = pairs.y[here], int(here.sum())
-        clusters = codes_of(pairs.cluster[here])
-        n_clusters = int(clusters.max()) + 1
-        half = math.nan
-        if n_clusters > 1:
-            # Jackknife over classes, as elsewhere.
-            counts, totals = np.bincount(clusters), sum_by(clusters, y - y.mean())
-            shifts = totals / np.maximum(n - counts, 1)
-            error = math.sqrt((n_clusters - 1) / n_clusters * float(shifts @ shifts))
-            half = float(t.ppf((1 + level) / 2, n_clusters - 1)) * error
-        interval = Estimate.of(float(y.mean()), float(y.mean()) - half, float(y.mean()) + half)
+        x, y = pairs.x[inside == k], pairs.y[inside == k]
+        mean = _mean_difference(y, codes_of(pairs.cluster[inside == k]), level)
         table.append(
             DifferenceBin(
-                low=float(pairs.x[here].min()),
-                high=float(pairs.x[here].max()),
-                mean_predictor=float(pairs.x[here].mean()),
-                n=n,
+                low=float(x.min()),
+                high=float(x.max()),
+                mean_predictor=float(x.mean()),
+                n=len(x),
                 mean_outcome=float(y.mean()),
-                outcome_low=interval.low,
-                outcome_high=interval.high,
+                outcome_low=mean.low,
+                outcome_high=mean.high,
             )
         )
     return tuple(table)
+
+
+def _mean_difference(y: Floats, cluster: Ints, level: float) -> Estimate:
+    """Mean over pairs, with a t interval by a jackknife over classes; none of one class."""
+    from scipy.stats import t
+
+    mean = float(y.mean())
+    counts = np.bincount(cluster)
+    if len(counts) < 2:
+        return Estimate.of(mean)
+    shifts = sum_by(cluster, y - mean) / (len(y) - counts)  # of the mean, as each is left out
+    error = math.sqrt((len(counts) - 1) / len(counts) * float(shifts @ shifts))
+    half = float(t.ppf((1 + level) / 2, len(counts) - 1)) * error
+    return Estimate.of(mean, mean - half, mean + half)

@@ -27,7 +27,7 @@ from .caveats import caveats
 from .columns import PREDICTORS, Examples, Ints, codes_of, count, read_examples
 from .estimates import Estimates, Settings, Used, estimate, use
 from .resampling import Units, mean_estimate, permutation_p
-from .results import Bin, Correlation, Estimate, PredictorRow, Unseen
+from .results import STATISTICS_PACKAGES, Bin, Correlation, Estimate, PredictorRow, Unseen
 
 
 def correlate(
@@ -169,7 +169,9 @@ def correlate_file(
     with writing(output, overwrite=overwrite) as partial:
         found = correlate(load_table(path, EXAMPLES), **options)
         inputs = {str(path): fingerprint(path)}
-        record = run_record("eval correlate", options, inputs, seed=found.seed)
+        record = run_record(
+            "eval correlate", options, inputs, found.seed, packages=STATISTICS_PACKAGES
+        )
         dump_json(partial, {**found.to_json(), "run": record})
     return found
 

@@ -25,7 +25,7 @@ from conceptstats.tables import EXAMPLES, writing
 from .by_pair import pairs_of
 from .figure_panels import PANELS, small_print
 from .figure_parts import Look, Series
-from .result_files import check_result, is_comparison, load_results
+from .result_files import check_result, is_comparison, is_shuffle, load_results
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -226,6 +226,11 @@ def _check(
         raise ParameterError(f"{len(results)} results, expected 1 to {MOST_RESULTS} in a figure.")
     for label, result in results.items():
         check_result(result, label)
+    if shuffled := [label for label, result in results.items() if is_shuffle(result)]:
+        raise ParameterError(
+            f"{shuffled[0]} is of eval shuffle, which has no bins to draw.",
+            "conceptstats eval report takes it",
+        )
     compared = [label for label, result in results.items() if is_comparison(result)]
     if compared and (kind != "accuracy" or len(compared) < len(results)):
         raise ParameterError(

@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import math
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conceptstats.errors import OutputExistsError, ParameterError
+from conceptstats.errors import ParameterError
 from conceptstats.progress import Progress, Silent
-from conceptstats.runs import dump_json, run_record
+from conceptstats.runs import run_record
 from conceptstats.table_files import fingerprint
-from conceptstats.tables import output_errors
+from conceptstats.tables import check_folder, output_errors, replace_folder
 
+from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint, unfinished
 from .training_data import TrainingData, find_shards, read_pairs
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 SMALL_CLIP = Path(__file__).with_name("small_clip.json")
 CONFIG, WEIGHTS, LOG = "open_clip_config.json", "open_clip_model.safetensors", "training.csv"
-_STATE, _TENSORS = "state.json", "state.safetensors"
+RECORD = "run.json"  # a folder that has it was made here
+_PARTS = "model_cfg", "preprocess_cfg"
 _LARGEST_SCALE = math.log(100)  # of the logits, as in the paper on CLIP (arXiv 2103.00020)
 
 
@@ -44,12 +47,17 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("steps", "batch_size", "learning_rate", "checkpoint_every"):
-            if getattr(self, name) <= 0:
+        for name in ("steps", "learning_rate", "checkpoint_every"):
+            if not getattr(self, name) > 0:
                 raise ParameterError(f"{name} is {getattr(self, name)}, expected more than 0.")
         for name in ("weight_decay", "warmup", "seed"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ParameterError(f"{name} is {getattr(self, name)}, expected 0 or more.")
+        if self.batch_size < 2:
+            raise ParameterError(
+                f"batch_size is {self.batch_size}, expected 2 or more: each pair is told from the "
+                "others of its batch."
+            )
 
 
 class Trained(NamedTuple):
@@ -98,33 +106,36 @@ def train_from_scratch(
     ------
     ParameterError, SourceError, OutputExistsError, OutputError
     """
+    from .models import find_device
+
     training, progress, output = training or Training(), progress or Silent(), Path(output)
-    if output.exists() and not (overwrite and (output / CONFIG).is_file()):
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_folder(output, RECORD, overwrite=overwrite)
+    where = find_device(device)
+    settings = _read_config(Path(config))
     paths = find_shards(shards)
+    named = {str(config) if config != SMALL_CLIP else SMALL_CLIP.name: fingerprint(Path(config))}
     record = run_record(
         "eval finetune",
-        {"from_scratch": True, **asdict(training)},
-        {path: fingerprint(Path(path)) for path in [str(config), *paths]},
+        {"from_scratch": True, **asdict(training), "device": where.type},
+        named | {path: fingerprint(Path(path)) for path in paths},
         training.seed,
-        packages=("torch", "open_clip_torch", "timm"),
+        packages=("torch", "open_clip_torch", "timm", "torchvision", "pillow"),
     )
-    folder = output.with_name(f".{output.name}.partial")
-    with output_errors(output):
-        _prepare(folder, record, Path(config), progress)
-        run = _start(folder, training, device)
+    with (
+        closing(progress),
+        output_errors(output),
+        unfinished(output.resolve(), {CONFIG: settings, RECORD: record}, progress) as folder,
+    ):
+        run = _start(folder, training, where)
         data = read_pairs(paths, run.geometry, run.tokenizer, memory, progress)
         if len(data) < training.batch_size:
-            shutil.rmtree(folder)
             raise ParameterError(
                 f"{len(data)} pairs are fewer than a batch of {training.batch_size}."
             )
         losses = _train(run, data, training, folder, progress)
-        _finish(run, folder)
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
-    progress.close()
+        _save_weights(run, folder)
+        replace_folder(folder, output.resolve())
+        forget_checkpoints(output)
     tail = losses[-max(1, len(losses) // 10) :]
     return Trained(output, len(data), training.steps, float(np.mean(tail)))
 
@@ -135,50 +146,50 @@ class _Run(NamedTuple):
     tokenizer: Any
     geometry: Any
     normalise: tuple[torch.Tensor, torch.Tensor]  # mean and deviation of pixels, 0..255
-    device: str
+    device: torch.device
 
 
-def _prepare(folder: Path, record: dict[str, Any], config: Path, progress: Progress) -> None:
-    """A folder of a run that was cut off, when it was of the same record, or an empty one."""
-    if folder.exists():
-        try:
-            same = json.loads((folder / "run.json").read_text(encoding="utf-8")) == record
-        except (OSError, ValueError):
-            same = False
-        if same and (folder / _STATE).is_file():
-            progress.say(f"{folder}: going on from the last checkpoint")
-            return
-        shutil.rmtree(folder)
+def _read_config(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ParameterError(f"{config} cannot be read as JSON: {error}.") from error
-    if missing := {"model_cfg", "preprocess_cfg"} - set(settings):
+        raise ParameterError(f"{path} cannot be read as JSON: {error}.") from error
+    found: dict[str, Any] = settings if isinstance(settings, dict) else {}
+    if lacking := [name for name in _PARTS if not isinstance(found.get(name), dict)]:
         raise ParameterError(
-            f"{config} has no {' and no '.join(sorted(missing))} (keys: {', '.join(settings)})."
+            f"{path} has no {' and no '.join(lacking)} (keys: {', '.join(found) or 'none'})."
         )
-    folder.mkdir(parents=True)
-    dump_json(folder / CONFIG, settings)
-    dump_json(folder / "run.json", record)
+    return found
 
 
-def _start(folder: Path, training: Training, device: str) -> _Run:
+def _start(folder: Path, training: Training, device: torch.device) -> _Run:
     """The model with its first weights; deterministic by seed."""
     import open_clip
     import torch
+    from open_clip.transform import PreprocessCfg, image_transform_v2
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(training.seed)
+    from .models import log_off
+
     name = f"local-dir:{folder}"
     try:
-        model, _, transform = open_clip.create_model_and_transforms(
-            name, load_weights=False, device=device
+        with log_off(), _seeded(device, training.seed):
+            model = open_clip.create_model(
+                name, load_weights=False, pretrained_text=False, device=device
+            )
+            tokenizer = open_clip.get_tokenizer(name)
+        preprocess_cfg = PreprocessCfg(**model.visual.preprocess_cfg)
+        transform = image_transform_v2(preprocess_cfg, is_train=False)
+    except Exception as error:  # of open_clip, timm, torch, for any mistake in the JSON
+        reason = shorten(f"{type(error).__name__}: {error}", 300)
+        raise ParameterError(f"open_clip cannot build this model ({reason}).") from error
+    if not isinstance(model, open_clip.CLIP | open_clip.CustomTextCLIP) or (
+        model.logit_bias is not None
+    ):
+        raise ParameterError(
+            "this is a model of two towers and another loss.",
+            "expected two towers without multimodal_cfg and init_logit_bias",
         )
-        tokenizer = open_clip.get_tokenizer(name)
-    except (RuntimeError, TypeError, ValueError) as error:
-        shutil.rmtree(folder)
-        raise ParameterError(f"open_clip cannot build this model: {error}.") from error
+    model.output_dict = False
     model = model.to(memory_format=torch.channels_last).train()
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
@@ -209,7 +220,7 @@ def _train(
     import torch
 
     loss_of = open_clip.ClipLoss()
-    losses = _load_checkpoint(run, folder)
+    losses = load_checkpoint(folder, run.model, run.optimizer, run.device)
     progress.stage("training", "steps")
     for step in range(len(losses), training.steps):
         rows = _batch(step, len(data), training)
@@ -218,7 +229,8 @@ def _train(
         pixels = data.pixels[torch.from_numpy(rows)].to(run.device).permute(0, 3, 1, 2)
         images = (pixels.float() - run.normalise[0]) / run.normalise[1]
         texts = data.tokens[torch.from_numpy(data.caption[rows])].to(run.device)
-        image_features, text_features, scale = run.model(images, texts)
+        with _seeded(run.device, training.seed, step):  # for what a model drops at random
+            image_features, text_features, scale = run.model(images, texts)
         loss = loss_of(image_features, text_features, scale)
         run.optimizer.zero_grad()
         loss.backward()
@@ -227,15 +239,28 @@ def _train(
             run.model.logit_scale.clamp_(0, _LARGEST_SCALE)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
+            forget_checkpoints(folder)  # what goes on from there ends here
             raise ParameterError(
                 f"the loss is {losses[-1]} at step {step}.", "a smaller --learning-rate"
             )
         progress.advance(1, (step + 1) / training.steps)
         if (step + 1) % training.checkpoint_every == 0:
             progress.say(f"step {step + 1:,} of {training.steps:,}: loss {_recent(losses):.3f}")
-            _save_checkpoint(run, losses, folder)
+            save_checkpoint(folder, run.model, run.optimizer, losses)
     _write_log(folder / LOG, losses, training)
     return losses
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int, step: int | None = None) -> Iterator[None]:
+    """Random numbers of torch by seed and step alone; the caller's own stay as they were."""
+    import torch
+
+    if step is not None:
+        seed = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
+    with torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _recent(losses: list[float]) -> float:
@@ -258,53 +283,11 @@ def _batch(step: int, n: int, training: Training) -> Any:
     return order[place * training.batch_size : (place + 1) * training.batch_size]
 
 
-def _save_checkpoint(run: _Run, losses: list[float], folder: Path) -> None:
-    """Weights and optimizer as safetensors; the state that names them is moved there last."""
-    from safetensors.torch import save_file
-
-    tensors = {f"model.{k}": v.contiguous() for k, v in run.model.state_dict().items()}
-    for number, state in run.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{k}": v.contiguous() for k, v in state.items()}
-    name = f"{len(losses)}.{_TENSORS}"
-    save_file(tensors, folder / name)
-    dump_json(folder / f".{_STATE}", {"tensors": name, "losses": losses})
-    (folder / f".{_STATE}").replace(folder / _STATE)
-    for other in folder.glob(f"*.{_TENSORS}"):
-        if other.name != name:
-            other.unlink()
-
-
-def _load_checkpoint(run: _Run, folder: Path) -> list[float]:
-    """Losses so far; none without a checkpoint."""
-    from safetensors.torch import load_file
-
-    if not (folder / _STATE).is_file():
-        return []
-    state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-    model: dict[str, torch.Tensor] = {}
-    optimizer: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in load_file(folder / state["tensors"], device=run.device).items():
-        kind, _, rest = name.partition(".")
-        if kind == "model":
-            model[rest] = tensor
-        else:
-            number, _, key = rest.partition(".")
-            optimizer.setdefault(int(number), {})[key] = tensor
-    run.model.load_state_dict(model)
-    groups = run.optimizer.state_dict()["param_groups"]
-    run.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
-    losses: list[float] = state["losses"]
-    return losses
-
-
-def _finish(run: _Run, folder: Path) -> None:
-    """Leave what open_clip loads, and take away what only a resumed run needs."""
+def _save_weights(run: _Run, folder: Path) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: tensor.contiguous() for name, tensor in run.model.state_dict().items()}
     save_file(tensors, folder / WEIGHTS)
-    for path in (*folder.glob(f"*{_TENSORS}"), *folder.glob(f"*{_STATE}")):
-        path.unlink()
 
 
 def _write_log(path: Path, losses: list[float], training: Training) -> None:

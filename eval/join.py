@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats import pmi as measures
-from conceptstats.errors import (
-    AbsentConceptError,
-    ParameterError,
-    TableError,
-    UnknownConceptError,
-)
+from conceptstats.errors import ParameterError, TableError, UnknownConceptError
 from conceptstats.index import CaptionIndex
 from conceptstats.runs import run_record
 from conceptstats.table_files import fingerprint, load_table, save_table
@@ -24,6 +19,7 @@ from conceptstats.tables import EXAMPLES, IMAGES, PREDICTIONS, PROBES
 
 Outcome = Literal["correct", "probability"]
 _COUNTS = ("n", "n_key", "n_accessory", "n_pair")
+_VALUES = ("pmi", "pmi_low", "pmi_high")
 _NAMED = 3  # ids that an error shows
 
 
@@ -33,7 +29,7 @@ class Joined:
 
     table: pa.Table  # `EXAMPLES`, with predictors and clusters
     n_unmatched_predictions: int  # no image, or no probe
-    n_unmatched_images: int  # no prediction
+    n_unmatched_images: int  # no prediction, or no probe
     n_other_target: int  # the image shows another class than was predicted against
     n_unknown: int  # examples without PMI: a concept is unknown to the index
     n_unseen: int  # examples whose pair was never seen
@@ -70,7 +66,7 @@ def join_files(
 
     Raises
     ------
-    TableError, IndexFormatError, OutputExistsError, OutputError
+    ParameterError, TableError, IndexFormatError, OutputExistsError, OutputError
     """
     joined = join_examples(
         load_table(predictions, PREDICTIONS),
@@ -123,18 +119,22 @@ def join_examples(
     ------
     TableError
         When an id stands twice, too many predictions are unmatched, or no row is left.
+    ParameterError
+        When a setting is outside its range, or a probe is a concept with itself.
     """
-    shown = _unique(images, "image_id", "images").join(
-        _unique(probes, "probe_id", "probes").select(["probe_id", "key", "accessory"]),
-        "probe_id",
-        join_type="inner",
-    )
+    if outcome not in get_args(Outcome):
+        raise ParameterError(f"outcome is {outcome!r}, expected {' or '.join(get_args(Outcome))}.")
+    shown = _unique(images, "image_id", "images").select(["image_id", "probe_id", "target"])
+    _unique(probes, "probe_id", "probes")
+    shown = shown.join(probes.select(["probe_id", "accessory"]), "probe_id", join_type="inner")
     _unique(predictions, "example_id", "predictions")
     place = pc.index_in(predictions["example_id"], shown["image_id"].combine_chunks())
     matched = pc.is_valid(place)
     n_unmatched = predictions.num_rows - pc.sum(matched).as_py() if predictions.num_rows else 0
     _check_unmatched(predictions, matched, n_unmatched, max_unmatched)
     found = predictions.filter(matched)
+    if not found.num_rows:
+        raise TableError("no prediction has an image and a probe.", "are the tables of one run?")
     shown = shown.take(place.drop_null())
     statistics = _statistics(probes, index)
     rows = pc.index_in(shown["probe_id"], statistics["probe_id"].combine_chunks())
@@ -157,8 +157,6 @@ def join_examples(
             "target_probability": found["target_probability"].cast(pa.float64()),
         }
     )
-    if not table.num_rows:
-        raise TableError("no prediction has an image and a probe.", "are the tables of one run?")
     pmi = table["pmi"]
     return Joined(
         table,
@@ -201,40 +199,50 @@ def _check_unmatched(
 
 def _statistics(probes: pa.Table, index: CaptionIndex | None) -> pa.Table:
     """Counts and PMI of each probe: from the index, or those that the probes have."""
-    if index is None:
-        empty = {name: pa.nulls(probes.num_rows, pa.float64()) for name in ("pmi_low", "pmi_high")}
-        empty["n"] = pa.nulls(probes.num_rows, pa.int64())
-        has = {name: probes[name] for name in probes.column_names}
-        columns = {**empty, **has}
-        counts = {name: columns[name] for name in _COUNTS}
-        values = {name: columns[name] for name in ("pmi", "pmi_low", "pmi_high")}
-    else:
-        pairs = zip(probes["key"].to_pylist(), probes["accessory"].to_pylist(), strict=True)
-        rows = [_count_pair(index, key, accessory) for key, accessory in pairs]
-        counts = dict(zip(_COUNTS, map(list, zip(*rows, strict=True)), strict=True))
-        numbers = [np.array(counts[name], np.float64) for name in _COUNTS]  # None: nan
-        known = ~np.isnan(numbers[3])
-        safe = [np.where(known, column, 1) for column in numbers]
-        interval = measures.pmi_interval(*safe)
-        values = {
-            name: pa.array(np.where(known, value, np.nan), from_pandas=True)
-            for name, value in zip(
-                ("pmi", "pmi_low", "pmi_high"), (measures.pmi(*safe), *interval), strict=True
-            )
-        }
-    table = pa.table({"probe_id": probes["probe_id"], **values, **counts})
+    columns = _of_probes(probes) if index is None else _of_index(probes, index)
+    table = pa.table({"probe_id": probes["probe_id"], **columns})
     for name in ("n_key", "n_accessory", "n_pair"):
         # A count of 0 has the logarithm -inf.
         table = table.append_column(f"log_{name}", pc.ln(table[name].cast(pa.float64())))
     return table
 
 
+def _of_probes(probes: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+    have = {name: probes[name] for name in probes.column_names}
+    unknown = pa.nulls(probes.num_rows, pa.float64())
+    values = {name: _known(have.get(name, unknown), name) for name in _VALUES}
+    have["n"] = have.get("n", pa.nulls(probes.num_rows, pa.int64()))
+    return values | {name: have[name] for name in _COUNTS}
+
+
+def _of_index(probes: pa.Table, index: CaptionIndex) -> dict[str, pa.ChunkedArray | pa.Array]:
+    pairs = zip(probes["key"].to_pylist(), probes["accessory"].to_pylist(), strict=True)
+    rows = zip(*(_count_pair(index, key, accessory) for key, accessory in pairs), strict=True)
+    counts = {name: pa.array(row, pa.int64()) for name, row in zip(_COUNTS, rows, strict=True)}
+    numbers = [np.array(counts[name].to_pylist(), np.float64) for name in _COUNTS]  # null: nan
+    known = ~np.isnan(numbers[-1])
+    safe = [np.where(known, column, 1) for column in numbers]
+    found = measures.pmi(*safe), *measures.pmi_interval(*safe)
+    values = {
+        name: pa.array(np.where(known, value, np.nan), from_pandas=True)
+        for name, value in zip(_VALUES, found, strict=True)
+    }
+    return values | counts
+
+
+def _known(column: pa.ChunkedArray | pa.Array, name: str) -> pa.ChunkedArray | pa.Array:
+    """Numbers, of which nan is unknown too: null."""
+    try:
+        values = column.cast(pa.float64())
+    except pa.ArrowException as error:
+        raise TableError(f"probes: column {name!r} is {column.type}, expected numbers.") from error
+    return pc.if_else(pc.is_nan(values), None, values)
+
+
 def _count_pair(index: CaptionIndex, key: str, accessory: str) -> tuple[int | None, ...]:
     """n, n_key, n_accessory, n_pair; None where a concept is unknown, or in no caption."""
     try:
         pair = index.pmi(key, accessory)
-    except AbsentConceptError:
-        return index.n, None, None, None
     except UnknownConceptError:
         return index.n, None, None, None
     return pair.n, pair.n_a, pair.n_b, pair.n_ab

@@ -151,7 +151,7 @@ def load_model(
     """
     if precision not in _DTYPES:
         raise ParameterError(f"precision is {precision!r}, expected {' or '.join(_DTYPES)}.")
-    place = _device(device)
+    place = find_device(device)
     wanted = _resolve(str(model), None if pretrained is None else str(pretrained))
     with _loading(wanted):
         module = open_clip.create_model(
@@ -180,7 +180,14 @@ def load_model(
     )
 
 
-def _device(device: str) -> torch.device:
+def find_device(device: str) -> torch.device:
+    """Where a model runs: auto is a GPU where there is one.
+
+    Raises
+    ------
+    ParameterError
+        When it is none of auto, cpu and cuda, or there is no such device.
+    """
     if device not in get_args(Device):
         raise ParameterError(f"device is {device!r}, expected auto, cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():
@@ -263,10 +270,9 @@ def _refuse_other_activation(architecture: str, tag: str) -> None:
 def _loading(wanted: _Wanted) -> Iterator[None]:
     """Turn what goes wrong as a model is loaded into errors; open_clip's log is not shown."""
     shown = f"{wanted.shown} {wanted.tag}" if wanted.tag else wanted.shown
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
     try:
-        yield
+        with log_off():
+            yield
     except ConceptStatsError:
         raise
     except Exception as error:  # of open_clip, torch, safetensors, the hub, the network
@@ -278,6 +284,15 @@ def _loading(wanted: _Wanted) -> Iterator[None]:
         else:
             hint = "without a network: get the file elsewhere, and give it with --pretrained"
         raise ModelError(f"{shown} cannot be loaded: {reason}", hint) from error
+
+
+@contextmanager
+def log_off() -> Iterator[None]:
+    """Show nothing of what open_clip logs, such as that a model is made without weights."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
     finally:
         logging.disable(before)
 

@@ -21,7 +21,7 @@ from conceptstats.runs import run_record
 from conceptstats.table_files import fingerprint, load_table, save_table
 from conceptstats.tables import IMAGES, JOINT, PREDICTIONS, PROBES
 
-_LEAST = 1e-12  # a probability that was stored as 0
+_LEAST = float(np.finfo(np.float32).tiny)  # for a probability that was stored as 0
 NAME = "calibrated observer"
 
 
@@ -74,17 +74,30 @@ def observe(predictions: pa.Table, images: pa.Table, probes: pa.Table, joint: pa
     TableError
         When a prediction lacks a class, or an image, a pair or an id is missing.
     """
+    if not predictions.num_rows:
+        raise TableError("there are no predictions.")
     classes = sorted(set(joint["key"].to_pylist()))
     accessories = sorted(set(joint["accessory"].to_pylist()))
-    pmi = np.full((len(accessories), len(classes)), np.nan)
-    pmi[_places(joint["accessory"], accessories), _places(joint["key"], classes)] = joint["pmi"]
+    pmi = _pmi(joint, accessories, classes)
     scores = _evidence(predictions, classes) + pmi[_shown(predictions, images, probes, accessories)]
     scores -= scores.max(1, keepdims=True)
     probability = np.exp(scores)
     probability /= probability.sum(1, keepdims=True)
-    if np.isnan(probability).any():
-        raise TableError("the joint table lacks a pair of a key and an accessory.")
     return _as_table(predictions, classes, probability)
+
+
+def _pmi(joint: pa.Table, accessories: list[str], classes: list[str]) -> npt.NDArray[np.float64]:
+    """PMI of each accessory with each key."""
+    pmi = np.full((len(accessories), len(classes)), np.nan)
+    pmi[_places(joint["accessory"], accessories), _places(joint["key"], classes)] = joint["pmi"]
+    if joint.num_rows != pmi.size or np.isnan(pmi).any():
+        raise TableError(
+            f"the joint table has {joint.num_rows:,} rows, expected the PMI of each of "
+            f"{len(accessories)} accessories with each of {len(classes)} keys, once."
+        )
+    if not np.isfinite(pmi).any(1).all():
+        raise TableError("the joint table has an accessory that stands with no key.")
+    return pmi
 
 
 def _places(column: pa.ChunkedArray | pa.Array, names: list[str]) -> npt.NDArray[np.int64]:
@@ -107,9 +120,12 @@ def _evidence(predictions: pa.Table, classes: list[str]) -> npt.NDArray[np.float
         )
     shape = predictions.num_rows, len(classes)
     place = _places(pc.list_flatten(labels), classes).reshape(shape)
-    values = pc.list_flatten(predictions["probabilities"].combine_chunks())
-    probability = np.empty(shape)
-    np.put_along_axis(probability, place, np.asarray(values, np.float64).reshape(shape), axis=1)
+    values = np.asarray(pc.list_flatten(predictions["probabilities"].combine_chunks()), np.float64)
+    probability = np.full(shape, np.nan)
+    if values.size == probability.size:
+        np.put_along_axis(probability, place, values.reshape(shape), axis=1)
+    if np.isnan(probability).any():
+        raise TableError("a prediction does not have the probability of each class, once.")
     return np.log(np.maximum(probability, _LEAST))
 
 
@@ -121,10 +137,14 @@ def _shown(
         zip(images["image_id"].to_pylist(), images["probe_id"].to_pylist(), strict=True)
     )
     shown = dict(zip(probes["probe_id"].to_pylist(), probes["accessory"].to_pylist(), strict=True))
-    try:
-        names = [shown[probe_of[name]] for name in predictions["example_id"].to_pylist()]
-    except KeyError as error:
-        raise TableError(f"no image, or no probe, of {error.args[0]!r}.") from error
+    ids = predictions["example_id"].to_pylist()
+    names = [shown.get(probe_of.get(name)) for name in ids]
+    if None in names:
+        lost = ids[names.index(None)]
+        raise TableError(
+            f"{names.count(None):,} of {len(ids):,} predictions have no image with a probe, the "
+            f"first of them {lost!r}."
+        )
     return _places(pa.array(names, pa.string()), accessories)
 
 

@@ -96,7 +96,7 @@ def unfinished(
         lock = (folder / _LOCK).open("w")
     parts = Parts(folder, schema)
     with lock:
-        _take(lock, output)
+        take_lock(lock, output)
         with output_errors(folder):
             _begin(parts, plan, progress)
         try:
@@ -108,7 +108,14 @@ def unfinished(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _take(lock: IO[str], output: Path) -> None:
+def take_lock(lock: IO[str], output: Path) -> None:
+    """Take the lock of an output until its file is closed.
+
+    Raises
+    ------
+    OutputError
+        When another process has it.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

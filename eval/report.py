@@ -21,9 +21,9 @@ from .report_chart import chart_of
 from .report_page import Content, Details, Picture, render_page
 from .report_pairs import extremes
 from .report_records import Made, examples_behind, inputs_of, made, records_behind
-from .report_tables import bins, by_bins, headline, predictors, terms
-from .report_words import difference, effect, finding
-from .result_files import is_comparison, load_results
+from .report_tables import bins, by_bins, headline, predictors, shuffles, terms
+from .report_words import difference, effect, finding, nothing
+from .result_files import is_comparison, is_shuffle, load_results
 from .wording import name_of
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -44,8 +44,8 @@ def write_report(
     Parameters
     ----------
     paths : mapping
-        Files of `eval correlate` by label, the main one first. Those of `eval compare` may stand
-        among them, and have their own section.
+        Files of `eval correlate` by label, the main one first. Those of `eval compare` and `eval
+        shuffle` may stand among them, and have their own place.
     output : path
     examples : Path, optional
         Of the main result. None: those that its run record names.
@@ -98,11 +98,14 @@ def gather(
 ) -> Content:
     """Everything that stands in a report; see `write_report`."""
     results = load_results(paths)
-    correlated = {label: found for label, found in results.items() if not is_comparison(found)}
     compared = {label: found for label, found in results.items() if is_comparison(found)}
+    shuffled = {label: found for label, found in results.items() if is_shuffle(found)}
+    correlated = {
+        label: found for label, found in results.items() if label not in compared | shuffled
+    }
     if not correlated:
         raise ParameterError(
-            "all results are comparisons; a report needs one of eval correlate as its main one.",
+            "a report needs a result of eval correlate as its main one, and there is none.",
             "conceptstats eval correlate EXAMPLES -o RESULTS.json",
         )
     label, main = next(iter(correlated.items()))
@@ -117,12 +120,14 @@ def gather(
         others=[(other, effect(found)) for other, found in islice(correlated.items(), 1, None)],
         differences=[(other, difference(found)) for other, found in compared.items()],
         headline=headline(correlated),
+        shuffles=shuffles(shuffled) if shuffled else None,
+        nothing=[(other, nothing(found)) for other, found in shuffled.items()],
         pictures=_pictures(correlated),
         difference_pictures=_difference_pictures(compared),
         bins=bins(main),
         by_bins=by_bins(main),
         predictors=predictors(main),
-        details=[_details(other, found) for other, found in results.items()],
+        details=[_details(other, found) for other, found in (correlated | compared).items()],
         records=_records(results, paths, [p for p in (place, images) if p is not None]),
     )
     content.records.append(

@@ -68,6 +68,8 @@ class Content:
     others: list[tuple[str, str]]  # label and effect of the other results
     differences: list[tuple[str, str]]  # label and sentence of comparisons of two worlds
     headline: Table
+    shuffles: Table | None
+    nothing: list[tuple[str, str]]  # label and sentence of results of shuffled data
     pictures: list[Picture]
     difference_pictures: list[Picture]
     bins: Table

@@ -110,6 +110,28 @@ def _permutation(result: Result) -> Cell:
     return Cell(number(p, 4), f"{text}, two-sided")
 
 
+def shuffles(results: Mapping[str, Result]) -> Table:
+    """The figures of shuffled data, one column each."""
+    rows = [
+        Row("predictor", _each(results, lambda r: Cell(name_of(r["predictor"])))),
+        Row("r over bins", _each(results, _shuffled_bins)),
+        Row("r over examples, unbinned", _each(results, lambda r: _cell(r, "r_unbinned"))),
+        Row(
+            "top 5% minus bottom 5% (points)",
+            _each(results, lambda r: _cell(r, "gap_5pct", 1, POINTS)),
+        ),
+        Row("shuffles", _each(results, lambda r: Cell(f"{r['n_shuffles']:,}"))),
+    ]
+    levels = sorted({f"{result['level']:.0%}" for result in results.values()})
+    caption = f"Mean over shuffles; in brackets, the range of {' and '.join(levels)} of them."
+    return Table(caption, ["", *results], rows)
+
+
+def _shuffled_bins(result: Result) -> Cell:
+    cell = _cell(result, "r_binned")
+    return Cell(cell.text, ", ".join(filter(None, [cell.small, f"{result['n_bins']} bins"])))
+
+
 def bins(result: Result) -> Table:
     """The bins of one result, as a text alternative to the picture."""
     rows = [

@@ -119,6 +119,20 @@ def _limits(result: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def nothing(result: Mapping[str, Any]) -> str:
+    """One sentence on a result of `eval shuffle`."""
+    name = name_of(result["predictor"])
+    start = (
+        f"With {name} shuffled among {result['n_pairs']:,} pairs there is nothing to find, and yet "
+        f"r over {result['n_bins']} bins"
+    )
+    spread = interval(result, "r_binned")
+    if not spread:
+        return f"{start} cannot be had of every shuffle."
+    share = f"{result['level']:.0%} of {result['n_shuffles']:,} shuffles"
+    return f"{start} lies anywhere in {spread} in {share}."
+
+
 def difference(result: Mapping[str, Any]) -> str:
     """One sentence on a result of `eval compare`."""
     name = name_of(result["predictor"])

@@ -1,4 +1,4 @@
-"""Results that `eval correlate` and `eval compare` wrote, read back under labels.
+"""Results that `eval correlate`, `eval compare` and `eval shuffle` wrote, read back under labels.
 
 The files may come from anywhere, so that what is drawn from them is checked here, once.
 """
@@ -51,6 +51,15 @@ _COMPARISON = {
     "permutation_p": _OPTIONAL,
     "notes": _TEXTS,
 } | dict.fromkeys(_estimate("r_delta_binned") + _estimate("r_delta_unbinned"), _OPTIONAL)
+_SHUFFLED = {
+    "predictor": _TEXT,
+    "n_pairs": _NUMBER,
+    "n_shuffles": _NUMBER,
+    "n_bins": _NUMBER,
+    "level": _NUMBER,
+} | dict.fromkeys(
+    _estimate("r_binned") + _estimate("r_unbinned") + _estimate("gap_5pct"), _OPTIONAL
+)
 _COMPARISON_BIN = dict.fromkeys(("low", "high", "mean_predictor", "n", "mean_outcome"), _NUMBER) | {
     "outcome_low": _OPTIONAL,
     "outcome_high": _OPTIONAL,
@@ -60,6 +69,11 @@ _COMPARISON_BIN = dict.fromkeys(("low", "high", "mean_predictor", "n", "mean_out
 def is_comparison(result: Mapping[str, Any]) -> bool:
     """Whether it compares two worlds pair by pair (`eval compare`)."""
     return result.get("kind") == "compare"
+
+
+def is_shuffle(result: Mapping[str, Any]) -> bool:
+    """Whether it is of data with the predictor shuffled among pairs (`eval shuffle`)."""
+    return result.get("kind") == "shuffle"
 
 
 def parse_labels(given: Sequence[str]) -> dict[str, Path]:
@@ -116,20 +130,23 @@ def load_result(path: Path) -> dict[str, Any]:
 
 
 def check_result(data: object, where: object) -> None:
-    """Raise unless it is what `eval correlate` or `eval compare` writes.
+    """Raise unless it is what `eval correlate`, `eval compare` or `eval shuffle` writes.
 
     Raises
     ------
     TableError
     """
-    if not isinstance(data, dict) or data.get("kind", "correlate") not in ("correlate", "compare"):
-        raise TableError(f"{where} is no result of eval correlate or eval compare.", _HINT)
-    if is_comparison(data):
+    kinds = ("correlate", "compare", "shuffle")
+    if not isinstance(data, dict) or data.get("kind", "correlate") not in kinds:
+        raise TableError(f"{where} is no result of eval {', '.join(kinds)}.", _HINT)
+    if is_shuffle(data):
+        _check(data, _SHUFFLED, where)
+    elif is_comparison(data):
         _check(data, _COMPARISON, where)
         _check_rows(data.get("bin_table"), _COMPARISON_BIN, f"{where}: bin_table")
     else:
         _check_correlation(data, where)
-    if not data["bin_table"]:
+    if not is_shuffle(data) and not data["bin_table"]:
         raise TableError(f"{where}: bin_table is empty.", _HINT)
     if not isinstance(data.get("run", {}), dict):
         raise TableError(f"{where}: run is no record of a run.", _HINT)

@@ -1,4 +1,4 @@
-"""Webdataset shards: where in a tar file the image of each sample stands, and its target."""
+"""Webdataset shards: the image of each sample in a tar file, with its target or its caption."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from conceptstats.errors import SourceError
 _IMAGES = frozenset("png jpg jpeg webp bmp gif tif tiff ppm pgm".split())
 _CLASS = "cls"
 _JSON = "json"
+_TEXT = "txt"
 _FIELDS = ("target", "class", "label", "key")  # of the JSON; the first that is there
 
 
@@ -25,12 +26,20 @@ class ShardImage(NamedTuple):
     size: int
 
 
+class CaptionedImage(NamedTuple):
+    """An image as it is stored, with its caption."""
+
+    key: str
+    image: bytes
+    caption: str
+
+
 class _Sample(NamedTuple):
     """Members of a tar file that share their name up to its first dot."""
 
     key: str
     images: list[tarfile.TarInfo]
-    texts: dict[str, bytes]  # by extension: cls, json
+    texts: dict[str, bytes]  # by extension: cls, json, txt
 
 
 def read_shard(path: str, target_key: str | None = None) -> Iterator[ShardImage]:
@@ -56,14 +65,48 @@ def read_shard(path: str, target_key: str | None = None) -> Iterator[ShardImage]
         raise SourceError(f"{path} is missing or damaged: {error}.") from error
 
 
-def _to_image(path: str, sample: _Sample, target_key: str | None) -> ShardImage:
-    if not sample.images:
-        return ShardImage(sample.key, None, 0, 0)
+def read_captioned(path: str) -> Iterator[CaptionedImage]:
+    """Read the images of a shard with their captions (.txt), in order.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged, or a sample lacks an image or a caption, or has several images.
+    """
+    try:
+        _refuse_cut(path)
+        with Path(path).open("rb") as file:
+            for sample in _samples(path):
+                image = _only_image(path, sample)
+                if image is None or _TEXT not in sample.texts:
+                    lacks = "image" if image is None else "caption (.txt)"
+                    raise SourceError(f"{path}: sample {sample.key} has no {lacks}.")
+                file.seek(image.offset_data)
+                yield CaptionedImage(sample.key, file.read(image.size), _caption(path, sample))
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise SourceError(f"{path} is missing or damaged: {error}.") from error
+
+
+def _caption(path: str, sample: _Sample) -> str:
+    try:
+        return sample.texts[_TEXT].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: sample {sample.key}: the .txt is no UTF-8.") from error
+
+
+def _only_image(path: str, sample: _Sample) -> tarfile.TarInfo | None:
     if len(sample.images) > 1:
         names = " and ".join(member.name for member in sample.images)
         raise SourceError(f"{path}: sample {sample.key} holds several images: {names}.")
+    return sample.images[0] if sample.images else None
+
+
+def _to_image(path: str, sample: _Sample, target_key: str | None) -> ShardImage:
+    image = _only_image(path, sample)
+    if image is None:
+        return ShardImage(sample.key, None, 0, 0)
     target = _target(path, sample, target_key)
-    return ShardImage(sample.key, target, sample.images[0].offset_data, sample.images[0].size)
+    return ShardImage(sample.key, target, image.offset_data, image.size)
 
 
 def _target(path: str, sample: _Sample, target_key: str | None) -> str:
@@ -116,7 +159,7 @@ def _samples(path: str) -> Iterator[_Sample]:
             extension = extension.lower()
             if extension in _IMAGES:
                 sample.images.append(member)
-            elif extension in (_CLASS, _JSON):
+            elif extension in (_CLASS, _JSON, _TEXT):
                 content = archive.extractfile(member)
                 sample.texts[extension] = content.read() if content else b""
     if sample is not None:

@@ -17,8 +17,8 @@ from conceptstats.tables import EXAMPLES, writing
 from .associations import Sample, finite_sums, gap, unbinned_r, weigh
 from .bins import bin_starts, bin_sums, r_of_means
 from .columns import Floats, read_examples
-from .estimates import use
-from .results import Estimate, plain
+from .estimates import Settings, use
+from .results import STATISTICS_PACKAGES, Estimate, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,9 @@ def shuffle(
     ------
     TableError, ParameterError, StatisticsError
     """
-    if n_shuffles < 2 or not 0 < level < 1:
-        raise ParameterError(
-            f"{n_shuffles} shuffles at level {level}; expected 2 or more, and 0 to 1."
-        )
+    Settings(n_bins, "quantile", 0, 0, seed, level)
+    if n_shuffles < 2:
+        raise ParameterError(f"{n_shuffles} shuffles are asked for, expected 2 or more.")
     data = read_examples(examples, predictor, [], "pair")
     used = use(data, predictor)
     pair = np.unique(data.clusters["pair"][used.known], return_inverse=True)[1]
@@ -134,6 +133,9 @@ def shuffle_file(
         return shuffle(load_table(path, EXAMPLES), **options)
     with writing(output, overwrite=overwrite) as partial:
         found = shuffle(load_table(path, EXAMPLES), **options)
-        record = run_record("eval shuffle", options, {str(path): fingerprint(path)}, found.seed)
+        inputs = {str(path): fingerprint(path)}
+        record = run_record(
+            "eval shuffle", options, inputs, found.seed, packages=STATISTICS_PACKAGES
+        )
         dump_json(partial, {**found.to_json(), "run": record})
     return found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from conceptstats.errors import ParameterError, SourceError
 from conceptstats.progress import Progress
 
+from .shards import read_captioned
+
 if TYPE_CHECKING:
     import torch
-
-_IMAGES = ("png", "jpg", "jpeg", "webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,36 @@ class TrainingData:
 
 
 def find_shards(patterns: Sequence[str]) -> list[str]:
-    """Paths of shards, sorted: names, globs, or braces such as ``{00000..00003}.tar``.
+    """Paths of shards, each once: names, globs (sorted), or braces such as ``{00000..00003}.tar``.
 
     Raises
     ------
     SourceError
-        When there is none.
+        When a name or pattern stands for no file.
     """
-    from webdataset.shardlists import expand_urls
-
     found: list[str] = []
     for pattern in patterns:
-        for name in expand_urls(pattern):
-            path = Path(name)
-            paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-            if not paths:
+        for name in _names(pattern):
+            files = [name]
+            if not Path(name).is_file():
+                matches = sorted(glob(name, recursive=True))  # noqa: PTH207  # absolute ones too
+                files = [match for match in matches if Path(match).is_file()]
+            if not files:
                 raise SourceError(f"{name}: no such shard.", "a name, a glob, or {00000..03}.tar")
-            found += map(str, paths)
-    return found
+            found += files
+    return list(dict.fromkeys(found))
+
+
+def _names(pattern: str) -> list[str]:
+    """What a pattern with braces stands for; globs stay as they are."""
+    from webdataset.shardlists import expand_urls
+
+    if Path(pattern).is_file():
+        return [pattern]
+    try:
+        return list(expand_urls(pattern))
+    except (ValueError, AssertionError) as error:
+        raise SourceError(f"{pattern!r} cannot be understood: {error}.") from error
 
 
 def read_pairs(
@@ -71,7 +83,7 @@ def read_pairs(
     ----------
     shards : sequence of str
     geometry : callable
-        Brings a PIL image to the size of the model.
+        Brings an RGB picture to the size of the model.
     tokenizer : callable
         Captions to tokens.
     memory : int
@@ -86,49 +98,33 @@ def read_pairs(
         When they take more than ``memory``.
     """
     import torch
-    import webdataset
 
-    pixels: list[npt.NDArray[np.uint8]] = []
-    captions: list[str] = []
-    n_bytes = 0
+    from .image_reading import decode_image
+
+    pixels = bytearray()
+    shape: tuple[int, ...] = ()
+    caption: list[int] = []
+    captions: dict[str, int] = {}
     progress.stage("reading", "images")
-    for sample in webdataset.WebDataset(list(shards), shardshuffle=False):
-        image, caption = _pair(sample)
-        try:
-            pixels.append(np.asarray(geometry(image)))
-        except OSError as error:
-            raise SourceError(f"{_name(sample)}: the image is damaged: {error}.") from error
-        captions.append(caption)
-        n_bytes += pixels[-1].nbytes
-        if n_bytes > memory:
-            raise ParameterError(
-                f"the images take more than {memory:,} bytes ({len(pixels):,} of them read).",
-                "a larger --memory; for data beyond it train with open_clip and evaluate here",
-            )
-        progress.advance(1)
-    if not pixels:
+    for shard in shards:
+        for pair in read_captioned(shard):
+            try:
+                picture = np.asarray(geometry(decode_image(pair.image)))
+            except Exception as error:  # decoders raise errors of every kind
+                reason = f"{type(error).__name__}: {error}"
+                raise SourceError(
+                    f"{shard}: the image of sample {pair.key} cannot be read ({reason})."
+                ) from error
+            shape = picture.shape
+            pixels += picture.tobytes()
+            caption.append(captions.setdefault(pair.caption, len(captions)))
+            if len(pixels) > memory:
+                raise ParameterError(
+                    f"the images take more than {memory:,} bytes ({len(caption):,} of them read).",
+                    "a larger --memory; for data beyond it train with open_clip and evaluate here",
+                )
+            progress.advance(1)
+    if not caption:
         raise SourceError(f"{', '.join(shards)}: no image.")
-    distinct, caption_of = np.unique(captions, return_inverse=True)
-    return TrainingData(
-        torch.from_numpy(np.stack(pixels)), tokenizer(distinct.tolist()), caption_of
-    )
-
-
-def _pair(sample: dict[str, Any]) -> tuple[Any, str]:
-    from PIL import Image, UnidentifiedImageError
-
-    kind = next((kind for kind in _IMAGES if kind in sample), None)
-    if kind is None or "txt" not in sample:
-        members = ", ".join(name for name in sample if not name.startswith("__"))
-        raise SourceError(
-            f"{_name(sample)} has {members or 'nothing'}, expected an image and a caption.",
-            f"members end in .txt and in one of .{', .'.join(_IMAGES)}",
-        )
-    try:
-        return Image.open(io.BytesIO(sample[kind])), sample["txt"].decode("utf-8")
-    except (UnidentifiedImageError, UnicodeDecodeError) as error:
-        raise SourceError(f"{_name(sample)} cannot be read: {error}.") from error
-
-
-def _name(sample: dict[str, Any]) -> str:
-    return f"{sample.get('__url__')}, sample {sample.get('__key__')}"
+    held = np.frombuffer(pixels, np.uint8).reshape(len(caption), *shape)
+    return TrainingData(torch.from_numpy(held), tokenizer(list(captions)), np.array(caption))

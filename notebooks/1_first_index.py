@@ -15,8 +15,8 @@
 # # A first index
 #
 # Build an index of captions, look at what it holds, and meet the two traps of PMI: pairs that were
-# never seen, and pairs that were seen too rarely to say anything. The captions are those of
-# `conceptstats demo`: their joint distribution is known, so every number can be checked.
+# never seen, and pairs that were seen too rarely to say anything. The captions are those of a
+# world of `conceptstats synth`: their joint distribution is known, so every number can be checked.
 
 # %%
 import tempfile
@@ -26,13 +26,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import conceptstats as cs
-from conceptstats.demo import COMPANIONS, THINGS, joint_table, true_pmi, write_captions
+from conceptstats.synth.world import World, joint_table, true_pmi
+from conceptstats.synth.world_files import write_world
 
 folder = Path(tempfile.mkdtemp())
-rng = np.random.default_rng(0)
-joint = joint_table(rng)
-write_captions(folder / "captions.parquet", joint, 50_000, rng)
-cs.build_index([folder / "captions.parquet"], folder / "index")
+world = World(n=50_000, associated=1.0, empty=0.08)
+write_world(world, folder / "world", images=False)
+cs.build_index([folder / "world" / "captions.parquet"], folder / "index")
 
 # %% [markdown]
 # ## Look
@@ -43,13 +43,13 @@ index = cs.CaptionIndex.open(folder / "index")
 index.vocabulary.slice(0, 8).to_pandas()
 
 # %%
-index.count("Candles"), index.count("candle", "hat"), index.count("candle", "hat", "photo")
+index.count("Lanterns"), index.count("lantern", "hat"), index.count("lantern", "hat", "photo")
 
 # %%
-index.find("candle", "hat", k=3)
+index.find("lantern", "hat", k=3)
 
 # %%
-index.neighbors("candle", by="npmi", k=8).to_pandas()
+index.neighbors("lantern", by="npmi", k=8).to_pandas()
 
 # %% [markdown]
 # ## PMI, recovered and true
@@ -59,11 +59,11 @@ index.neighbors("candle", by="npmi", k=8).to_pandas()
 # **Trap 1: a PMI without its count says nothing.** The interval says it.
 
 # %%
-truth = true_pmi(joint)
+truth = true_pmi(joint_table(world), world.named_one)
 pairs = [
-    (index.pmi(thing, companion), truth[i, j])
-    for i, thing in enumerate(THINGS)
-    for j, companion in enumerate(COMPANIONS)
+    (index.pmi(key, accessory), truth[i, j])
+    for i, key in enumerate(world.keys)
+    for j, accessory in enumerate(world.accessories)
 ]
 seen = [(pair, true) for pair, true in pairs if pair.n_ab > 0]
 error = np.array([pair.pmi - true for pair, true in seen])

@@ -24,7 +24,6 @@ Palette = tuple[Colour, Colour, Colour, Colour]  # of body, trim, dark and light
 
 FINE = 3  # pixels of a drawing to one of the picture, along each side
 _TEXTURE = 6  # knots of the background's texture along each side
-_COVER = 10  # knots of what hides a sprite, along each side
 _SCALARS = 32  # 8 for the scene, 12 for each sprite
 _EDGE = 1.1  # units of a drawing that keep clear of the picture's edge
 
@@ -45,9 +44,9 @@ class Look:
 
     pose: Pose
     palette: Palette
+    shade: tuple[float, float, float]  # in [0, 1]: what the palette was chosen by
     strength: float  # uniform in [0, 1]: how well it shows among those of one visibility
-    cover: Floats  # heights at knots; the lowest parts of the surface are hidden
-    strip: tuple[float, float, float]  # that is hidden at all visibilities: turn, offset, width
+    strip: tuple[float, float, float]  # that is hidden: turn, offset, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +63,18 @@ def draw_plan(rng: np.random.Generator, size: int, alone: bool) -> Plan:
     """Choose everything; what is shown alone stands near the middle."""
     uniform = rng.random(_SCALARS).tolist()
     knots = rng.random((_TEXTURE, _TEXTURE, 1), np.float32)
-    covers = rng.random((2, _COVER, _COVER), np.float32)
     hue, direction = uniform[0], 2 * math.pi * uniform[1]
     # Centres lie on the square of the half side: opposite halves, whatever the direction.
     reach = 0.1 if alone else 0.25
     reach /= max(abs(math.cos(direction)), abs(math.sin(direction)))
     shift = reach * math.cos(direction), reach * math.sin(direction)
-    key = _look(uniform[8:20], shift, hue, covers[0])
-    accessory = _look(uniform[20:32], (-shift[0], -shift[1]), hue, covers[1])
+    key = _look(uniform[8:20], shift, hue)
+    accessory = _look(uniform[20:32], (-shift[0], -shift[1]), hue)
     background = _background(uniform[2:7], hue, knots, size)
     return Plan(background, key, accessory, key_in_front=uniform[7] < 0.5)
 
 
-def _look(u: list[float], shift: tuple[float, float], hue: float, cover: Floats) -> Look:
+def _look(u: list[float], shift: tuple[float, float], hue: float) -> Look:
     """Choose how a sprite appears that stands off the middle by some shift."""
     radius = 0.2 + 0.06 * u[2]
     edge = _EDGE * radius
@@ -86,7 +84,8 @@ def _look(u: list[float], shift: tuple[float, float], hue: float, cover: Floats)
     )
     pose = Pose(x, y, radius, math.radians(25) * (2 * u[3] - 1))
     strip = (math.pi * u[8], radius * (u[9] - 0.5), 0.1 * (u[10] - 0.5))
-    return Look(pose, _palette(hue, u[4:7]), u[7], cover, strip)
+    shade = u[4], u[5], u[6]
+    return Look(pose, _palette(hue, shade), shade, u[7], strip)
 
 
 def paint(scene: Floats, drawing: Drawing, look: Look, visibility: float) -> None:
@@ -99,7 +98,7 @@ def paint(scene: Floats, drawing: Drawing, look: Look, visibility: float) -> Non
         return
     ink = ink_of(drawing, look.pose, look.palette, size, box)
     ink *= np.float32(opacity / 255)
-    ink *= _shown(look, visibility, size, box)[..., None]
+    ink *= _shown(look, size, box)[..., None]
     part = scene[top:bottom, left:right]
     part *= 1 - ink[..., 3:]
     part += 255 * ink[..., :3]
@@ -138,19 +137,13 @@ def _box(pose: Pose, size: int) -> Box:
     return left, top, right, bottom
 
 
-def _shown(look: Look, visibility: float, size: int, box: Box) -> Floats:
-    """1 where a sprite shows; 0 on the share of its box that patches hide, and on the strip."""
+def _shown(look: Look, size: int, box: Box) -> Floats:
+    """1 where a sprite shows; 0 on the strip."""
     left, top, right, bottom = box
     turn, offset, width = look.strip
     across = (np.arange(left, right, dtype=np.float32) / size - look.pose.x) * math.cos(turn)
     down = (np.arange(top, bottom, dtype=np.float32) / size - look.pose.y) * math.sin(turn)
-    shown = np.asarray(np.abs(across + down[:, None] - offset) >= width / 2, np.float32)
-    hidden = round((1 - visibility) * shown.size)
-    if hidden > 0:
-        spread = _interpolation(size, len(look.cover))
-        height = spread[top:bottom] @ look.cover @ spread[left:right].T
-        shown *= height > np.partition(height, hidden - 1, axis=None)[hidden - 1]
-    return shown
+    return np.asarray(np.abs(across + down[:, None] - offset) >= width / 2, np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -161,7 +154,18 @@ def _interpolation(size: int, knots: int) -> Floats:
     return np.asarray(weights, np.float32)
 
 
-def _palette(hue: float, u: list[float]) -> Palette:
+def own_palette(hue: float, u: tuple[float, float, float]) -> Palette:
+    """Colours of a thing that has a colour of its own, a little off it."""
+    body = hue + 0.06 * (u[0] - 0.5)
+    return (
+        _rgb(body, 0.8 + 0.2 * u[2], 0.9),
+        _rgb(body + 0.4 + 0.2 * u[1], 0.7, 0.75),
+        _rgb(body, 0.5, 0.14),
+        _rgb(body, 0.08, 0.98),
+    )
+
+
+def _palette(hue: float, u: tuple[float, float, float]) -> Palette:
     """Colours of a sprite, its hue well off the background's."""
     body = (hue + 0.2 + 0.6 * u[0]) % 1
     trim = (body + 0.25 + 0.5 * u[1]) % 1

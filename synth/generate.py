@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from conceptstats.errors import ParameterError
+from conceptstats.errors import ParameterError, TableError
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.table_files import fingerprint, load_table, save_table
-from conceptstats.tables import IMAGES, PROBES, writing_folder
+from conceptstats.tables import IMAGES, PROBES, check_folder, writing_folder
 
 from .images import ImageGenerator, ImageRequest, image_seed, png_bytes
 from .pool import in_processes
 
-MARK = "images.parquet"  # a folder that has it holds pictures
+TABLE = "images.parquet"
+MARK = f"{TABLE}.run.json"  # a folder that has it was made here
 _BATCH = 16  # probes that are drawn at once
 
 
@@ -80,8 +82,12 @@ def generate_images(
         raise ParameterError(f"per_probe is {per_probe} and seed {seed}, expected 1 and 0 or more.")
     progress = progress or Silent()
     output = Path(output)
+    check_folder(output, MARK, overwrite=overwrite)
+    if output.resolve() in Path(probes).resolve().parents:
+        raise ParameterError(f"{probes} is inside {output}, which is written anew.")
     table = load_table(probes, PROBES)
     rows = table.select(["probe_id", "key", "accessory"]).to_pylist()
+    _check_names([row["probe_id"] for row in rows], probes)
     n = len(rows) * per_probe
     record = run_record(
         "synth generate",
@@ -90,20 +96,32 @@ def generate_images(
         seed,
         packages=("pillow",),
     )
-    with writing_folder(output, MARK, overwrite=overwrite) as folder:
+    with closing(progress), writing_folder(output, MARK, overwrite=overwrite) as folder:
         batches = [
             Batch(generator, folder, tuple(rows[i : i + _BATCH]), per_probe, seed)
             for i in range(0, len(rows), _BATCH)
         ]
         progress.stage("pictures", "pictures")
-        parts = []
-        for part in in_processes(_make_batch, batches, workers):
-            parts.append(part)
-            progress.advance(len(part), len(part) / max(n, 1))
-        images = pa.concat_tables(parts) if parts else IMAGES.empty_table()
-        save_table(folder / MARK, images, IMAGES, record=record)
-    progress.close()
-    return output / MARK
+        parts, done = [IMAGES.empty_table()], 0
+        with closing(in_processes(_make_batch, batches, workers)) as made:
+            for part in made:
+                parts.append(part)
+                done += len(part)
+                progress.advance(len(part), done / n)
+        save_table(folder / TABLE, pa.concat_tables(parts), IMAGES, record=record)
+    return output / TABLE
+
+
+def _check_names(names: list[str], where: object) -> None:
+    """Raise unless each probe can have a folder of its own, inside that of the pictures."""
+    if not names:
+        raise TableError(f"{where} has no probes.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TableError(f"{where}: the probe_id {twice!r} stands more than once.")
+    for name in names:
+        if name in ("", ".", "..", TABLE, MARK) or set(name) & set("/\\\0"):
+            raise TableError(f"{where}: the probe_id {name!r} cannot be the name of a folder.")
 
 
 def _make_batch(batch: Batch) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -18,10 +18,11 @@ from PIL import Image
 from conceptstats.errors import ParameterError, UnknownConceptError
 
 from ._accessory_shapes import HANDMADE_DRAWINGS
+from ._hues import HUES
 from ._key_shapes import KEY_DRAWINGS
 from ._nature_shapes import NATURE_DRAWINGS
 from ._pen import Drawing, draw_with_pen
-from ._scene import Palette, Pose, draw_plan, ink_of, paint
+from ._scene import Palette, Pose, draw_plan, ink_of, own_palette, paint
 from .images import ImageRequest
 
 Pixels = npt.NDArray[np.uint8]  # (size, size, 3)
@@ -39,8 +40,8 @@ class Sprites:
     """Draws a key concept, an accessory concept, or both, by the seed of a request.
 
     Visibility v grades the evidence over the pictures of many seeds: opacity has mean v and spreads
-    over all of [0, 1], and patches hide the share 1 - v of the sprite's box. At 1 a sprite is
-    opaque, and whole but for a thin strip in half of the pictures; at 0 it is not there.
+    over all of [0, 1]. At 1 a sprite is opaque, and whole but for a thin strip in half of the
+    pictures; at 0 it is not there. An accessory has the colour of its kind, a key any colour.
     """
 
     size: int = 64  # pixels along each side
@@ -102,9 +103,12 @@ class Sprites:
         )
         rng = np.random.default_rng(seed)
         plan = draw_plan(rng, self.size, alone=None in drawings)
+        beside = plan.accessory
+        if accessory is not None:
+            beside = replace(beside, palette=own_palette(HUES[accessory], beside.shade))
         layers = [
             (drawings[0], plan.key, self.key_visibility),
-            (drawings[1], plan.accessory, self.accessory_visibility),
+            (drawings[1], beside, self.accessory_visibility),
         ]
         scene = plan.background
         for drawing, look, visibility in reversed(layers) if plan.key_in_front else layers:
@@ -132,7 +136,8 @@ def draw_concept(concept: str, size: int = 64, pose: Pose | None = None) -> Pixe
     (size, size, 3) uint8
     """
     drawing = _known(concept, KEYS + ACCESSORIES, "concept")
-    ink = ink_of(drawing, pose or Pose(0.5, 0.5, 0.47, 0), _PLAIN, size, (0, 0, size, size))
+    palette = own_palette(HUES[concept], (0.5, 0.5, 0.5)) if concept in HUES else _PLAIN
+    ink = ink_of(drawing, pose or Pose(0.5, 0.5, 0.47, 0), palette, size, (0, 0, size, size))
     paper = np.array(_PAPER, np.float32) * (1 - ink[..., 3:] / 255)
     return _pixels((paper + ink[..., :3]).astype(np.float32))
 

@@ -7,6 +7,7 @@ exactly, and two worlds can differ in their association alone.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -26,10 +27,17 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _MARGINALS, _ASSOCIATION, _PICTURES, _CAPTIONS = range(4)  # streams of random numbers
+_KINDS = {  # of settings: as they are annotated, and in words
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple[str, ...]": "a list of texts",
+}
 _RANGES = {
     "n": (1, 10**9),
     "zipf": (0, 5),
-    "association": (0, 5),
+    "association": (0, 10),
+    "associated": (0.01, 1),
     "empty": (0, 0.9),
     "named_one": (0, 1),
     "seed": (0, 2**62),
@@ -51,8 +59,10 @@ class World:
     zipf : float
         Exponent of the marginals: the concept of rank r has weight r ** -zipf.
     association : float
-        Standard deviation of the log weights that tie keys to accessories, in nats; they are
-        spread evenly. 0: key and accessory are independent.
+        Largest log weight that ties a key to an accessory, in nats. 0: they are independent.
+    associated : float
+        Share of pairs that are tied, by log weights spread evenly from 0 to the largest; the
+        others are indifferent.
     reverse : bool
         Turn the association round: who stood together most now stand together least.
     empty : float
@@ -67,14 +77,15 @@ class World:
     """
 
     keys: tuple[str, ...] = KEYS[:20]
-    accessories: tuple[str, ...] = ACCESSORIES[:30]
+    accessories: tuple[str, ...] = ACCESSORIES[:36]
     n: int = 30_000
     zipf: float = 0.3
-    association: float = 0.6
+    association: float = 3.5
+    associated: float = 0.3
     reverse: bool = False
-    empty: float = 0.05
+    empty: float = 0.03
     named_one: float = 0.5
-    key_visibility: float = 0.65
+    key_visibility: float = 0.6
     accessory_visibility: float = 1.0
     noise: float = 0.05
     size: int = 64
@@ -92,6 +103,11 @@ class World:
 
     def __post_init__(self) -> None:
         """Refuse what no world can be made of."""
+        for field in fields(self):
+            if not _is(value := getattr(self, field.name), str(field.type)):
+                raise ParameterError(
+                    f"{field.name} is {value!r}, expected {_KINDS[str(field.type)]}."
+                )
         for name, known in (("keys", KEYS), ("accessories", ACCESSORIES)):
             given = getattr(self, name)
             if unknown := sorted(set(given) - set(known)):
@@ -103,8 +119,9 @@ class World:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ParameterError(f"{name} is {getattr(self, name)}, expected {low} to {high}.")
-        _check_templates(self.both_templates, ("key", "accessory"))
-        _check_templates(self.one_templates, ("concept",))
+        concepts = {*self.keys, *self.accessories}
+        _check_templates(self.both_templates, ("key", "accessory"), concepts)
+        _check_templates(self.one_templates, ("concept",), concepts)
         self.sprites()
 
     def sprites(self) -> Sprites:
@@ -116,15 +133,32 @@ class World:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-def _check_templates(templates: tuple[str, ...], names: tuple[str, ...]) -> None:
+def _is(value: object, kind: str) -> bool:
+    """Whether a setting is of the kind that its annotation says; true is no number."""
+    if kind == "tuple[str, ...]":
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    if kind == "bool" or isinstance(value, bool):
+        return kind == "bool" and isinstance(value, bool)
+    return isinstance(value, int) or (kind == "float" and isinstance(value, float))
+
+
+def _check_templates(
+    templates: tuple[str, ...], names: tuple[str, ...], concepts: set[str]
+) -> None:
     for template in templates:
         try:
             filled = template.format(**{name: f"<{name}>" for name in names})
-        except (KeyError, IndexError, ValueError) as error:
-            raise ParameterError(f"template {template!r}: {error!r} has no meaning.") from error
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
+            raise ParameterError(f"template {template!r} has no meaning: {error!r}.") from error
         if any(f"<{name}>" not in filled for name in names):
             raise ParameterError(
                 f"template {template!r} lacks {' or '.join('{' + name + '}' for name in names)}."
+            )
+        words = re.split(r"[\W_]+", template.format(**dict.fromkeys(names, "")).lower())
+        if named := sorted(concepts & set(words)):
+            raise ParameterError(
+                f"template {template!r} names {' and '.join(named)} itself, so the PMI of no pair "
+                "with it would be known."
             )
     if not templates:
         raise ParameterError(f"there is no template with {names[0]}.")
@@ -137,6 +171,8 @@ def world_from(data: Mapping[str, Any], **changes: Any) -> World:
     ------
     ParameterError
         When there is no such setting, or its value cannot be.
+    UnknownConceptError
+        When a concept has no sprite.
     """
     given = {**data, **{name: value for name, value in changes.items() if value is not None}}
     known = {field.name: field for field in fields(World)}
@@ -149,11 +185,8 @@ def world_from(data: Mapping[str, Any], **changes: Any) -> World:
             if not 2 <= size <= len(all_names):
                 raise ParameterError(f"{name} is {size}, expected 2 to {len(all_names)}.")
             given[name] = all_names[:size]
-    try:
-        settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-        return World(**settings)
-    except TypeError as error:
-        raise ParameterError(f"a setting has the wrong type: {error}.") from error
+    settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return World(**settings)
 
 
 def read_world(path: Path, **changes: Any) -> World:
@@ -162,21 +195,28 @@ def read_world(path: Path, **changes: Any) -> World:
     Raises
     ------
     ParameterError
+        When the file cannot be read; and as `world_from` does.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path} cannot be read as TOML: {error}.") from error
-    return world_from(data.get("world", data), **changes)
+    settings = data.get("world", data)
+    if not isinstance(settings, dict):
+        raise ParameterError(f"{path}: world is {settings!r}, expected a table of settings.")
+    return world_from(settings, **changes)
 
 
 def joint_table(world: World) -> Floats:
     """Probability that a picture shows each key with each accessory.
 
-    Weights exp(association * z), with z uniform of standard deviation 1, are brought to the Zipf
+    Pairs are put in a random order. The weight of the last is exp(association), that of the others
+    falls evenly, as a logarithm, to 1 where the share of those that are tied ends. So the pairs
+    that attract each other are spread evenly over PMI, and stand out from many that do not: the
+    PMI of words in captions is skewed to the right too. The weights are brought to the Zipf
     marginals by iterative proportional fitting (Deming & Stephan, 1940), which keeps their odds
-    ratios. Worlds that differ in ``association``, ``reverse`` or ``empty`` have the same z and the
-    same marginals.
+    ratios. Worlds that differ in ``association``, ``associated``, ``reverse`` or ``empty`` have
+    the same order and the same marginals.
 
     Returns
     -------
@@ -189,10 +229,12 @@ def joint_table(world: World) -> Floats:
         When so many pairs are empty that no table has these marginals.
     """
     shape = len(world.keys), len(world.accessories)
-    z = np.random.default_rng([world.seed, _ASSOCIATION]).uniform(-(3**0.5), 3**0.5, shape)
-    z = -z if world.reverse else z
-    weights = np.exp(world.association * z)
-    weights.flat[np.argsort(z, axis=None)[: round(world.empty * z.size)]] = 0
+    size = shape[0] * shape[1]
+    order = np.random.default_rng([world.seed, _ASSOCIATION]).permutation(size).reshape(shape)
+    tied = np.maximum(0, (order + 1) / size - 1 + world.associated) / world.associated
+    weights = np.exp(world.association * (-tied if world.reverse else tied))
+    least = size - 1 - order if world.reverse else order
+    weights[least < round(world.empty * size)] = 0
     rng = np.random.default_rng([world.seed, _MARGINALS])
     targets = [np.arange(1.0, size + 1) ** -world.zipf for size in shape]
     rows, columns = (rng.permutation(target / target.sum()) for target in targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import webdataset
 
-from conceptstats.errors import TableError
+from conceptstats.errors import TableError, UnknownConceptError
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
 from conceptstats.table_files import save_table
-from conceptstats.tables import JOINT, writing_folder
+from conceptstats.tables import JOINT, check_folder, writing_folder
 
 from .images import ImageRequest, image_seed, png_bytes
 from .pool import in_processes
@@ -52,8 +53,8 @@ def write_world(
     ----------
     world : World
     output : path
-        Folder: ``captions.parquet``, ``joint.parquet`` (`conceptstats.tables.JOINT`), ``shards/``
-        with the pictures, and ``world.json`` with the settings.
+        Folder: ``captions.parquet``, ``joint.parquet`` (`conceptstats.tables.JOINT`), ``keys.txt``,
+        ``accessories.txt``, ``shards/`` with the pictures, and ``world.json`` with the settings.
     images : bool
         Draw the pictures too.
     workers : int
@@ -72,20 +73,27 @@ def write_world(
     """
     progress = progress or Silent()
     output = Path(output)
+    check_folder(output, MARK, overwrite=overwrite)
     pictures = draw_pictures(world)
     truth = joint_as_table(world)
-    with writing_folder(output, MARK, overwrite=overwrite) as folder:
+    with closing(progress), writing_folder(output, MARK, overwrite=overwrite) as folder:
         _write_captions(folder / "captions.parquet", world, pictures.captions)
         save_table(folder / "joint.parquet", truth, JOINT)
-        record = run_record("synth world", world.to_json(), {}, world.seed, packages=("pillow",))
-        dump_json(folder / MARK, record)
+        made_by = ("pillow", "webdataset")
+        record = run_record("synth world", world.to_json(), {}, world.seed, packages=made_by)
+        dump_json(folder / MARK, {**record, "images": images})
+        for name, concepts in (("keys", world.keys), ("accessories", world.accessories)):
+            lines = "".join(f"{concept}\n" for concept in concepts)
+            (folder / f"{name}.txt").write_text(lines, encoding="utf-8")
         if images:
             (folder / "shards").mkdir()
             shards = _shards(world, folder / "shards", pictures)
             progress.stage("pictures", "pictures")
-            for n in in_processes(_write_shard, shards, workers):
-                progress.advance(n, n / world.n)
-    progress.close()
+            done = 0
+            with closing(in_processes(_write_shard, shards, workers)) as written:
+                for n in written:
+                    done += n
+                    progress.advance(n, done / world.n)
     return output
 
 
@@ -163,7 +171,7 @@ def load_world(path: str | Path) -> World:
     try:
         data = json.loads((Path(path) / MARK).read_text(encoding="utf-8"))
         return world_from(data["arguments"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, UnknownConceptError) as error:
         raise TableError(
             f"{path} is no world: {error}.", "`conceptstats synth world` makes one"
         ) from error

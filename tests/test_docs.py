@@ -21,7 +21,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """All commands below one, by full name."""
     yield name, command
     if isinstance(command, click.Group):
-        for child, below in command.commands.items():
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            below = command.get_command(context, child)
+            assert below is not None
             yield from commands(below, f"{name} {child}")
 
 

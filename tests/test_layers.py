@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,3 +78,16 @@ def test_breaches_are_found() -> None:
                  "from conceptstats.eval.join import x"):  # fmt: skip
         names = imported(ast.parse(line))
         assert any(f"{name}.".startswith("conceptstats.eval.") for name in names), line
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """The help of every group comes at once, also where the heavy libraries are not installed."""
+    heavy = sorted(HEAVY - {"matplotlib"} | {"PIL", "timm", "webdataset", "statsmodels", "altair"})
+    code = (
+        "import sys\nfrom conceptstats.cli import cli\n"
+        "for group in ('synth', 'eval', 'index'):\n"
+        "    cli.main([group, '--help'], standalone_mode=False)\n"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -55,3 +56,12 @@ def test_numbers_are_those_of_all_chunks_and_slices() -> None:
     assert tables.numbers(column).tolist() == [1, 2, 3, 4]
     assert tables.numbers(pa.array([1, 2, 3]).slice(1)).tolist() == [2, 3]
     assert tables.numbers(pa.chunked_array([], pa.int32())).dtype == "int32"
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int64", "float16", "float32", "float64"])
+def test_numbers_of_every_width(kind: str) -> None:
+    """Also those that Arrow calls otherwise than NumPy: its "float" has four bytes."""
+    values = np.array([1, 2, 3], kind)
+    found = tables.numbers(pa.array(values))
+    assert found.dtype == kind
+    assert found.tolist() == [1, 2, 3]

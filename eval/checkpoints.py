@@ -1,0 +1,144 @@
+"""A training run that can be killed: its folder, and the last state that it goes on from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptstats.progress import Progress
+from conceptstats.runs import dump_json
+
+from .parts import take_lock
+
+if TYPE_CHECKING:
+    import torch
+
+_STATE, _TENSORS, _LOCK = "state.json", "state.safetensors", "lock"
+
+
+@contextmanager
+def unfinished(
+    output: Path, plan: Mapping[str, Mapping[str, object]], progress: Progress
+) -> Iterator[Path]:
+    """The folder of a run, locked: as one of the same plan left it that was cut off, or new.
+
+    After an error it stays where there is a checkpoint to go on from.
+
+    Parameters
+    ----------
+    output : Path
+        The folder is beside it, and hidden.
+    plan : mapping
+        JSON files of the folder, by name: all that the run depends on.
+    progress : Progress
+        Is told what becomes of an earlier run.
+
+    Raises
+    ------
+    OutputError
+        When another process writes the same output.
+    """
+    folder = output.with_name(f".{output.name}.partial")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        take_lock(lock, output)
+        try:
+            _prepare(folder, plan, progress)
+            yield folder
+        except BaseException:
+            if not (folder / _STATE).is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _prepare(folder: Path, plan: Mapping[str, Mapping[str, object]], progress: Progress) -> None:
+    has_state = (folder / _STATE).is_file()
+    try:
+        files = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in plan}
+    except (OSError, ValueError):
+        files = {}
+    if has_state and files == plan:
+        progress.say(f"{folder}: going on from the last checkpoint")
+        return
+    if has_state:
+        progress.say(f"{folder}: an unfinished run is dropped, as its settings or inputs differ")
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
+    for name, data in plan.items():
+        dump_json(folder / name, data)
+
+
+def save_checkpoint(
+    folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
+) -> None:
+    """Keep weights, optimizer and losses; the small file that names the large one comes last."""
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{k}": v.contiguous() for k, v in state.items()}
+    name = f"{len(losses)}.{_TENSORS}"
+    save_file(tensors, folder / name)
+    dump_json(folder / f".{_STATE}", {"tensors": name, "losses": losses})
+    (folder / f".{_STATE}").replace(folder / _STATE)
+    for other in folder.glob(f"*.{_TENSORS}"):
+        if other.name != name:
+            other.unlink()
+
+
+def load_checkpoint(
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> list[float]:
+    """Put model and optimizer in the state of the last checkpoint.
+
+    Returns
+    -------
+    list of float
+        Losses so far; none without a checkpoint.
+    """
+    from safetensors.torch import load_file
+
+    if not (folder / _STATE).is_file():
+        return []
+    state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    weights: dict[str, torch.Tensor] = {}
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, tensor in load_file(folder / state["tensors"], device=str(device)).items():
+        kind, _, rest = name.partition(".")
+        if kind == "model":
+            weights[rest] = tensor
+        else:
+            number, _, key = rest.partition(".")
+            laid_out = _laid_out_as(parameters[int(number)], tensor)
+            moments.setdefault(int(number), {})[key] = laid_out
+    model.load_state_dict(weights)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    losses: list[float] = state["losses"]
+    return losses
+
+
+def _laid_out_as(parameter: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, in memory as the parameter is: a fused optimizer walks both side by side."""
+    import torch
+
+    if tensor.shape != parameter.shape:  # the number of steps
+        return tensor
+    return torch.empty_like(parameter).copy_(tensor)
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Take away what only a resumed run needs."""
+    for path in (*folder.glob(f"*{_TENSORS}"), *folder.glob(f"*{_STATE}"), folder / _LOCK):
+        path.unlink(missing_ok=True)

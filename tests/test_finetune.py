@@ -1,0 +1,599 @@
+"""Training from random weights: repeatable to the bit, also when it is killed on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import open_clip
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import load_file
+
+from conceptstats.cli import cli
+from conceptstats.errors import (
+    ConceptStatsError,
+    OutputError,
+    OutputExistsError,
+    ParameterError,
+    SourceError,
+)
+from conceptstats.eval import finetune
+from conceptstats.eval.checkpoints import unfinished
+from conceptstats.eval.finetune import (
+    CONFIG,
+    LOG,
+    RECORD,
+    SMALL_CLIP,
+    WEIGHTS,
+    Trained,
+    Training,
+    learning_rate,
+    train_from_scratch,
+)
+from conceptstats.eval.finetune_cli import finetune as command
+from conceptstats.eval.image_reading import decode_image
+from conceptstats.eval.models import load_model
+from conceptstats.eval.training_data import find_shards, read_pairs
+from conceptstats.progress import Silent
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
+CONVOLUTIONS = {"timm_model_name": "test_byobnet", "timm_pool": "", "timm_proj": "linear",
+                "timm_model_pretrained": False, "image_size": 32}  # fmt: skip
+DROPPING = {"layers": 1, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32,
+            "patch_dropout": 0.5}  # fmt: skip
+TEXT = {"context_length": 6, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+QUICK = Training(steps=8, batch_size=16, learning_rate=2e-3, warmup=2, checkpoint_every=3)
+
+
+class Interrupted(BaseException):
+    """Stands for a signal."""
+
+
+class Messages(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        """Keep a message."""
+        self.said.append(message)
+
+
+def write_shard(path: Path, members: Mapping[str, bytes]) -> Path:
+    """A tar file of some members."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def as_png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def coloured(n: int = 48) -> dict[str, bytes]:
+    """Members of samples: noisy pictures in turn of the colours, each called after its own."""
+    rng = np.random.default_rng(0)
+    members: dict[str, bytes] = {}
+    for number in range(n):
+        name = list(COLOURS)[number % 4]
+        pixels = np.clip(rng.normal(0, 40, (32, 32, 3)) + COLOURS[name], 0, 255).astype(np.uint8)
+        members[f"{number:04d}.png"] = as_png(Image.fromarray(pixels))
+        members[f"{number:04d}.txt"] = f"all {name}".encode()
+    return members
+
+
+def write_config(path: Path, vision: Mapping[str, Any] = CONVOLUTIONS, **extra: Any) -> Path:
+    """A small model, its transform such as no default is."""
+    model = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": TEXT, **extra}
+    preprocess = {"mean": [0.5, 0.4, 0.3], "std": [0.25, 0.3, 0.2], "interpolation": "bicubic",
+                  "resize_mode": "shortest"}  # fmt: skip
+    path.write_text(json.dumps({"model_cfg": model, "preprocess_cfg": preprocess}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards, and models to train."""
+    folder = tmp_path_factory.mktemp("finetune")
+    members = list(coloured().items())
+    write_shard(folder / "0.tar", dict(members[:40]))
+    write_shard(folder / "1.tar", dict(members[40:]))
+    write_config(folder / "config.json")
+    write_config(folder / "dropping.json", DROPPING)
+    return folder
+
+
+def train(folder: Path, output: Path, **options: Any) -> Trained:
+    """Train quickly on the CPU."""
+    settings = {"config": folder / "config.json", "training": QUICK, "device": "cpu"}
+    return train_from_scratch([str(folder / "*.tar")], output, **(settings | options))
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was trained without a break."""
+    return train(folder, tmp_path_factory.mktemp("trained") / "model").path
+
+
+def files_of(model: Path) -> dict[str, bytes]:
+    """Bytes of each file."""
+    return {path.name: path.read_bytes() for path in model.iterdir()}
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder, hidden or not."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_same_settings_give_the_same_bytes(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """Weights, log and record; nothing but these and the configuration is left."""
+    again = train(folder, tmp_path / "model")
+    assert files_of(again.path) == files_of(trained)
+    assert names_in(trained) == sorted([CONFIG, WEIGHTS, LOG, RECORD])
+    assert (again.n_pairs, again.steps) == (48, 8)
+    assert names_in(tmp_path) == ["model"]
+
+
+def test_another_seed_gives_other_weights(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """From the first step on: weights and order differ."""
+    other = train(folder, tmp_path / "model", training=Training(**{**vars_of(QUICK), "seed": 1}))
+    assert files_of(other.path)[WEIGHTS] != files_of(trained)[WEIGHTS]
+    assert losses_of(other.path)[0] != losses_of(trained)[0]
+
+
+def vars_of(training: Training) -> dict[str, Any]:
+    """Its settings."""
+    return {name: getattr(training, name) for name in Training.__slots__}
+
+
+def losses_of(model: Path) -> list[float]:
+    """Loss of each step, as the log has it."""
+    with (model / LOG).open(newline="", encoding="utf-8") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def interrupt_after(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have training break off after the checkpoint of a step."""
+    save = finetune.save_checkpoint
+
+    def save_and_stop(folder: Path, model: Any, optimizer: Any, losses: list[float]) -> None:
+        save(folder, model, optimizer, losses)
+        if len(losses) == n:
+            raise Interrupted
+
+    monkeypatch.setattr(finetune, "save_checkpoint", save_and_stop)
+
+
+@pytest.mark.parametrize("config", ["config.json", "dropping.json"])
+def test_a_run_that_was_cut_off_goes_on_to_the_same_bytes(
+    config: str, folder: Path, tmp_path: Path
+) -> None:
+    """Twice, after the first and the second checkpoint; also where a model drops at random."""
+    options = {"config": folder / config}
+    expected = files_of(train(folder, tmp_path / "whole", **options).path)
+    progress = Messages()
+    for step in (3, 6):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+            interrupt_after(step, patch)
+            train(folder, tmp_path / "model", **options)
+        assert f"{step}.state.safetensors" in names_in(tmp_path / ".model.partial")
+    train(folder, tmp_path / "model", progress=progress, **options)
+    assert files_of(tmp_path / "model") == expected
+    assert "going on from the last checkpoint" in progress.said[0]
+    assert names_in(tmp_path) == ["model", "whole"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from conceptstats.eval import finetune
+save = finetune.save_checkpoint
+def save_and_die(folder, model, optimizer, losses):
+    save(folder, model, optimizer, losses)
+    os.kill(os.getpid(), signal.SIGKILL)
+finetune.save_checkpoint = save_and_die
+folder, output = map(Path, sys.argv[1:])
+settings = finetune.Training(steps=8, batch_size=16, learning_rate=2e-3, warmup=2,
+                             checkpoint_every=3)
+finetune.train_from_scratch([str(folder / "*.tar")], output, config=folder / "config.json",
+                            training=settings, device="cpu")
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    """Kill -9 after a checkpoint, then the same command again."""
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "model")],
+        env={**os.environ, **threads},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert names_in(tmp_path) == [".model.partial"]
+    train(folder, tmp_path / "model")
+    assert files_of(tmp_path / "model") == files_of(trained)
+
+
+def test_a_run_with_other_settings_starts_anew(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """What was left by one with another seed is dropped, and that is said."""
+    other = Training(**{**vars_of(QUICK), "seed": 1})
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_after(3, patch)
+        train(folder, tmp_path / "model", training=other)
+    progress = Messages()
+    train(folder, tmp_path / "model", progress=progress)
+    assert "an unfinished run is dropped" in progress.said[0]
+    assert files_of(tmp_path / "model") == files_of(trained)
+
+
+def test_a_checkpoint_outlives_a_mistake(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """A run that goes on with too little memory fails, and the next goes on all the same."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_after(3, patch)
+        train(folder, tmp_path / "model")
+    with pytest.raises(ParameterError, match="more than 1,000 bytes"):
+        train(folder, tmp_path / "model", memory=1000)
+    progress = Messages()
+    train(folder, tmp_path / "model", progress=progress)
+    assert "going on" in progress.said[0]
+    assert files_of(tmp_path / "model") == files_of(trained)
+
+
+def test_two_runs_cannot_write_one_output(folder: Path, tmp_path: Path) -> None:
+    """The second is told so, and what the first has is not touched."""
+    with unfinished(tmp_path / "model", {RECORD: {}}, Silent()) as partial:
+        with pytest.raises(OutputError, match="another process"):
+            train(folder, tmp_path / "model")
+        assert (partial / RECORD).is_file()
+
+
+def test_the_loss_falls(folder: Path, tmp_path: Path) -> None:
+    """Four colours are learned: a quarter of each batch is alike, so it falls to about ln 4."""
+    settings = Training(steps=60, batch_size=16, learning_rate=5e-3, warmup=5)
+    found = train(folder, tmp_path / "model", training=settings)
+    losses = losses_of(found.path)
+    assert len(losses) == 60
+    assert found.loss == pytest.approx(np.mean(losses[-6:]), abs=1e-6)
+    assert losses[0] > math.log(16)
+    assert math.log(4) - 0.2 < found.loss < math.log(4) + 0.3
+    model = load_model(found.path, device="cpu")
+    classifier = model.classifier(list(COLOURS), ["all {}"])
+    pictures = [Image.new("RGB", (50, 40), colour) for colour in COLOURS.values()]
+    pixels = torch.stack([model.preprocess(picture) for picture in pictures])
+    assert model.probabilities(pixels, classifier).argmax(1).tolist() == [0, 1, 2, 3]
+
+
+def test_open_clip_loads_the_folder(trained: Path) -> None:
+    """As local-dir, with every weight; `load_model` loads the same."""
+    weights = load_file(trained / WEIGHTS)
+    logging.disable(logging.WARNING)
+    try:
+        model = open_clip.create_model(f"local-dir:{trained}")
+    finally:
+        logging.disable(logging.NOTSET)
+    ours = load_model(trained, device="cpu")
+    for state in (model.state_dict(), ours.module.state_dict()):
+        assert state.keys() == weights.keys()
+        assert all(torch.equal(state[name], weights[name]) for name in weights)
+    assert any(name.endswith("running_mean") for name in weights)
+
+
+def test_nothing_of_the_callers_is_touched(
+    folder: Path, trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Random numbers go on as before; open_clip's warning of random weights is not shown."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    before = logging.root.manager.disable
+    with caplog.at_level(logging.DEBUG):
+        train(folder, tmp_path / "model")
+        logging.getLogger().warning("mine")
+    assert torch.equal(torch.rand(3), expected)
+    assert [record.message for record in caplog.records if record.name == "root"] == ["mine"]
+    assert logging.root.manager.disable == before
+
+
+def test_the_record_names_all_that_bears_on_the_weights(folder: Path, trained: Path) -> None:
+    """Settings, shards and configuration with their digests, and versions."""
+    record = json.loads((trained / RECORD).read_text("utf-8"))
+    assert record["arguments"] == {"from_scratch": True, "device": "cpu", **vars_of(QUICK)}
+    assert {Path(name).name for name in record["inputs"]} == {"config.json", "0.tar", "1.tar"}
+    assert {"torch", "open_clip_torch", "timm", "torchvision"} < set(record["versions"])
+
+
+MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]
+
+
+@pytest.fixture(scope="module")
+def modes(folder: Path) -> dict[str, bytes]:
+    """A picture of each mode, of another shape than the model's, as a file."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (45, 70, 4)).astype(np.uint8)
+    files: dict[str, bytes] = {}
+    for mode in MODES:
+        buffer = io.BytesIO()
+        if mode == "I;16":
+            Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(buffer, "PNG")
+        else:
+            image = Image.fromarray(pixels, "RGBA" if "A" in mode else None).convert("RGBA")
+            image = image if mode == "RGBA" else image.convert("RGB").convert(mode)
+            kind = "JPEG" if mode == "CMYK" else "PNG"
+            image.save(buffer, kind, **({"transparency": 3} if mode == "P" else {}))
+        files[mode] = buffer.getvalue()
+    return files
+
+
+def test_training_sees_what_evaluation_sees(
+    trained: Path, modes: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Grey, transparent, with a palette, of 16 bits: RGB of the model's size, as zero-shot has."""
+    members: dict[str, bytes] = {}
+    for number, (mode, data) in enumerate(modes.items()):
+        members[f"{number}.{'jpg' if mode == 'CMYK' else 'png'}"] = data
+        members[f"{number}.txt"] = mode.encode()
+    shard = write_shard(tmp_path / "modes.tar", members)
+    run = finetune._start(trained, QUICK, torch.device("cpu"))
+    data = read_pairs([str(shard)], run.geometry, run.tokenizer, 1 << 30, Silent())
+    assert data.pixels.shape == (len(MODES), 32, 32, 3)
+    assert data.pixels.dtype == torch.uint8
+    mean, deviation = run.normalise
+    normal = (data.pixels.permute(0, 3, 1, 2).float() - mean) / deviation
+    model = load_model(trained, device="cpu")
+    for row, content in zip(normal, modes.values(), strict=True):
+        expected = model.preprocess(decode_image(content))
+        assert row.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_captions_are_kept_once(folder: Path, trained: Path) -> None:
+    """Each distinct caption has one row of tokens, which its images point to."""
+    run = finetune._start(trained, QUICK, torch.device("cpu"))
+    shards = [str(folder / "0.tar"), str(folder / "1.tar")]
+    data = read_pairs(shards, run.geometry, run.tokenizer, 1 << 30, Silent())
+    assert (len(data), data.tokens.shape) == (48, (4, 6))
+    assert data.caption.tolist() == [number % 4 for number in range(48)]
+    assert torch.equal(data.tokens, run.tokenizer([f"all {name}" for name in COLOURS]))
+
+
+def without(name: str) -> dict[str, bytes]:
+    """Samples, one of which lacks a member."""
+    return {member: data for member, data in coloured(20).items() if member != name}
+
+
+SAMPLES: dict[str, tuple[dict[str, bytes], str]] = {
+    "no caption": (without("0003.txt"), r"0003 has no caption \(\.txt\)"),
+    "no image": (without("0003.png"), "0003 has no image"),
+    "two images": (coloured(20) | {"0019.jpg": b""}, "0019 holds several images"),
+    "damaged image": (coloured(20) | {"0003.png": b"\x89PNG no"}, "image of sample 0003 cannot"),
+    "cut image": (
+        coloured(20) | {"0003.png": coloured(20)["0003.png"][:300]},
+        "image of sample 0003 cannot",
+    ),
+    "caption of bytes": (coloured(20) | {"0003.txt": b"\xff\xfe"}, "no UTF-8"),
+    "no samples": ({}, "no image"),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLES)
+def test_samples_that_cannot_be_used(case: str, folder: Path, tmp_path: Path) -> None:
+    """The error names shard and sample, and nothing is left behind."""
+    members, message = SAMPLES[case]
+    shard = write_shard(tmp_path / "shard.tar", members)
+    with pytest.raises(SourceError, match=f"shard.tar.*{message}"):
+        train_from_scratch([str(shard)], tmp_path / "model", config=folder / "config.json",
+                           training=QUICK, device="cpu")  # fmt: skip
+    assert names_in(tmp_path) == ["shard.tar"]
+
+
+def test_shards_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
+    """A shard that was cut off, also between two members, and a file that is none."""
+    whole = (folder / "0.tar").read_bytes()
+    with tarfile.open(folder / "0.tar") as archive:
+        starts = [member.offset for member in archive]
+    for content in (whole[: starts[5]], whole[: starts[5] + 700], b"no tar file" * 100):
+        (tmp_path / "shard.tar").write_bytes(content)
+        with pytest.raises(SourceError, match="missing or damaged"):
+            train_from_scratch([str(tmp_path / "shard.tar")], tmp_path / "model",
+                               config=folder / "config.json", device="cpu")  # fmt: skip
+        assert names_in(tmp_path) == ["shard.tar"]
+
+
+@pytest.fixture
+def in_shards(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Shards called 0.tar, 1.tar and [x].tar, in the current folder."""
+    monkeypatch.chdir(folder)
+    odd = folder / "[x].tar"
+    odd.write_bytes(b"")
+    yield folder
+    odd.unlink()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["0.tar"], ["0.tar"]),
+        (["*.tar"], ["0.tar", "1.tar", "[x].tar"]),
+        (["1.tar", "{0..1}.tar"], ["1.tar", "0.tar"]),
+        (["[x].tar", "[0-9].tar"], ["[x].tar", "0.tar", "1.tar"]),
+        (["{0,1}.t*"], ["0.tar", "1.tar"]),
+    ],
+)
+@pytest.mark.usefixtures("in_shards")
+def test_shards_are_found(patterns: Sequence[str], expected: list[str]) -> None:
+    """By name, glob or braces, each once, in the order in which they are named."""
+    assert find_shards(patterns) == expected
+    absolute = [str(Path.cwd() / pattern) for pattern in patterns]
+    assert find_shards(absolute) == [str(Path.cwd() / name) for name in expected]
+
+
+@pytest.mark.parametrize("pattern", ["none.tar", "{0..3}.tar", "*.zip", "", ".", "{0.tar"])
+def test_shards_that_are_not_there(pattern: str, in_shards: Path, tmp_path: Path) -> None:
+    """Whatever was named; nothing is left behind."""
+    with pytest.raises(SourceError, match=r"no such shard|cannot be understood"):
+        train_from_scratch([pattern], tmp_path / "model", device="cpu")
+    assert names_in(tmp_path) == []
+
+
+NONSENSE: dict[str, tuple[str, str]] = {
+    "no file": ("", "cannot be read as JSON"),
+    "no JSON": ("{", "cannot be read as JSON"),
+    "a list": ("[]", "has no model_cfg and no preprocess_cfg"),
+    "a part": ('{"model_cfg": {}}', "has no preprocess_cfg"),
+    "a text": ('{"model_cfg": "x", "preprocess_cfg": {}}', "has no model_cfg"),
+    "no towers": ('{"model_cfg": {}, "preprocess_cfg": {}}', "cannot build this model"),
+}
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_configurations_that_cannot_be(case: str, folder: Path, tmp_path: Path) -> None:
+    """No JSON, or not of a model; nothing is left behind."""
+    text, message = NONSENSE[case]
+    config = tmp_path / "config.json"
+    if text:
+        config.write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        train(folder, tmp_path / "model", config=config)
+    assert names_in(tmp_path) == (["config.json"] if text else [])
+
+
+@pytest.mark.parametrize(
+    ("vision", "extra", "message"),
+    [
+        ({**CONVOLUTIONS, "timm_model_name": "none"}, {}, "cannot build this model"),
+        (DROPPING, {"colour": 1}, "cannot build this model"),
+        (DROPPING, {"init_logit_bias": -10}, "another loss"),
+        (DROPPING, {"custom_text": True, "multimodal_cfg": {**TEXT, "attn_pooler_heads": 2}},
+         "another loss"),
+    ],
+)  # fmt: skip
+def test_models_that_cannot_be_trained(
+    vision: dict[str, Any], extra: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    """Towers that do not exist, settings that are not known, models of another loss."""
+    config = write_config(tmp_path / "config.json", vision, **extra)
+    with pytest.raises(ParameterError, match=message):
+        train(folder, tmp_path / "model", config=config)
+    assert names_in(tmp_path) == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "more than 0"),
+        ({"learning_rate": math.nan}, "more than 0"),
+        ({"checkpoint_every": -1}, "more than 0"),
+        ({"warmup": -1}, "0 or more"),
+        ({"seed": -1}, "0 or more"),
+        ({"weight_decay": math.nan}, "0 or more"),
+        ({"batch_size": 1}, "2 or more"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    """Each says what was expected."""
+    with pytest.raises(ParameterError, match=message):
+        Training(**settings)
+
+
+def test_other_mistakes_leave_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    """Fewer pairs than a batch, too little memory, no such device, a loss that is lost."""
+    few = Training(**{**vars_of(QUICK), "batch_size": 49})
+    fast = Training(**{**vars_of(QUICK), "learning_rate": 1e30, "warmup": 0, "checkpoint_every": 1})
+    options: list[tuple[dict[str, Any], str]] = [
+        ({"training": few}, "48 pairs are fewer than a batch of 49"),
+        ({"memory": 5000}, "more than 5,000 bytes"),
+        ({"device": "tpu"}, "expected auto, cpu or cuda"),
+        ({"training": fast}, "the loss is nan"),
+    ]
+    for changes, message in options:
+        with pytest.raises(ParameterError, match=message):
+            train(folder, tmp_path / "model", **changes)
+        assert names_in(tmp_path) == []
+
+
+def test_only_models_made_here_are_overwritten(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """Not the weights of others, which have a configuration too."""
+    model, other = tmp_path / "model", tmp_path / "other"
+    train(folder, model, training=Training(**{**vars_of(QUICK), "seed": 1}))
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        train(folder, model)
+    train(folder, model, overwrite=True)
+    assert files_of(model) == files_of(trained)
+    other.mkdir()
+    (other / CONFIG).write_text("{}")
+    with pytest.raises(OutputExistsError, match="not replaced"):
+        train(folder, other, overwrite=True)
+    assert names_in(other) == [CONFIG]
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    """Warm-up over 4 steps, then half a cosine over 8: by hand, and never 0 in a step."""
+    settings = Training(steps=12, learning_rate=1.0, warmup=4)
+    rates = [learning_rate(step, settings) for step in range(12)]
+    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    assert rates[8] == pytest.approx(0.5)
+    assert rates[6] == pytest.approx((1 + math.sqrt(0.5)) / 2)
+    assert rates[11] == pytest.approx((1 + math.cos(math.pi * 7 / 8)) / 2)
+    assert learning_rate(0, Training(steps=3, learning_rate=1.0, warmup=0)) == 1.0
+
+
+def test_an_epoch_sees_every_pair_once() -> None:
+    """Each in an order of its own; what is left over of an epoch is left out."""
+    epochs = [np.concatenate([finetune._batch(3 * epoch + k, 14, Training(batch_size=4))
+                              for k in range(3)]) for epoch in range(2)]  # fmt: skip
+    for rows in epochs:
+        assert len(set(rows.tolist())) == 12
+        assert set(rows.tolist()) < set(range(14))
+    assert epochs[0].tolist() != epochs[1].tolist()
+
+
+def test_command(folder: Path, tmp_path: Path) -> None:
+    """`eval finetune` trains, and says what it made; a mistake is one clear error."""
+    arguments = ["eval", "finetune", str(folder / "*.tar"), "-o", str(tmp_path / "model")]
+    arguments += ["--config", str(folder / "config.json"), "--device", "cpu", "--json", "--quiet"]
+    options = {"steps": 3, "batch-size": 16, "warmup": 1, "memory": "1MiB"}
+    arguments += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    done = CliRunner().invoke(cli, [*arguments, "--from-scratch"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["pairs"], found["steps"]) == (48, 3)
+    assert math.isfinite(found["loss"])
+    assert load_model(found["model"], device="cpu").name == found["model"]
+    assert CliRunner().invoke(cli, arguments).exit_code == 2
+    done = CliRunner().invoke(cli, [*arguments, "--from-scratch"])
+    assert isinstance(done.exception, ConceptStatsError)
+
+
+def test_options_have_the_defaults_of_the_settings() -> None:
+    """So that the command and the call do the same; the small model is said to be of its size."""
+    defaults = {option.name: option.default for option in command.params}
+    assert {name: defaults[name] for name in Training.__slots__} == vars_of(Training())
+    size = json.loads(SMALL_CLIP.read_text("utf-8"))["model_cfg"]["vision_cfg"]["image_size"]
+    config = next(option for option in command.params if option.name == "config")
+    assert isinstance(config, click.Option)
+    assert re.findall(r"(\d+) pixels", config.help or "") == [str(size)]
