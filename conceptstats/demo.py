@@ -54,7 +54,7 @@ class Scale:
     draws: int  # bootstrap replicates, permutations
 
 
-FULL = Scale(30_000, 20, 36, 1500, 20, 30, 24, 1000)
+FULL = Scale(30_000, 20, 30, 1500, 20, 30, 24, 1000)
 QUICK = Scale(2_500, 8, 12, 120, 5, 12, 8, 200)
 
 

@@ -1,1 +1,1 @@
-"""Accuracy against statistics: predictions, correlation, figures. Nothing yet."""
+"""Models and their accuracy against statistics: training, predictions, correlation, figures."""

@@ -1,1 +1,1 @@
-"""Controlled concept-pair images: prompts, generators, edited photographs. Nothing yet."""
+"""Controlled concept-pair images, and worlds whose answer is known."""

@@ -35,5 +35,7 @@ def in_processes(
             yield from pool.map(function, items)
     except BrokenProcessPool as error:
         raise ConceptStatsError(
-            "a worker process died, perhaps for lack of memory.", "fewer --workers"
+            "a worker process died, perhaps for lack of memory.",
+            "fewer workers; a script that asks for several must call them below "
+            'if __name__ == "__main__"',
         ) from error

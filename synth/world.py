@@ -77,11 +77,11 @@ class World:
     """
 
     keys: tuple[str, ...] = KEYS[:20]
-    accessories: tuple[str, ...] = ACCESSORIES[:36]
+    accessories: tuple[str, ...] = ACCESSORIES[:30]
     n: int = 30_000
     zipf: float = 0.3
-    association: float = 3.5
-    associated: float = 0.3
+    association: float = 3.0
+    associated: float = 0.5
     reverse: bool = False
     empty: float = 0.03
     named_one: float = 0.5

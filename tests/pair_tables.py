@@ -28,7 +28,7 @@ def make_predictions(
             "model": "test",
         }
         rows.append(row)
-    return conform(pa.Table.from_pylist(rows), PREDICTIONS, "predictions")
+    return pa.Table.from_pylist(rows, PREDICTIONS)
 
 
 def make_images(probe_of: Mapping[str, str | None], **columns: Sequence[Any]) -> pa.Table:

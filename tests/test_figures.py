@@ -21,6 +21,7 @@ from conceptstats.errors import OutputExistsError, ParameterError, TableError
 from conceptstats.eval.correlate import correlate, correlate_file
 from conceptstats.eval.figures import draw_figure, save_figure, wrap
 from conceptstats.eval.result_files import load_result, parse_labels
+from conceptstats.eval.shuffle import shuffle
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,11 @@ def main() -> dict[str, Any]:
 def other() -> dict[str, Any]:
     """A result of other data."""
     return correlate(make_examples(seed=1), cluster="class", n_bins=8, **QUICK).to_json()
+
+
+def shuffled() -> dict[str, Any]:
+    """Figures of shuffled data, as `eval shuffle` writes them."""
+    return shuffle(make_examples(), n_bins=5, n_shuffles=2).to_json()
 
 
 def comparison() -> dict[str, Any]:
@@ -249,6 +255,7 @@ def test_files_are_not_overwritten(main: dict[str, Any], tmp_path: Path) -> None
         (lambda main: draw_figure({"a": main}, width=34), "34 inches"),
         (lambda main: draw_figure({"a": main, "b": comparison()}), "b is a comparison"),
         (lambda main: draw_figure({"b": comparison()}, "bins"), "b is a comparison"),
+        (lambda main: draw_figure({"a": main, "b": shuffled()}), "b is of eval shuffle"),
         (
             lambda main: draw_figure({"a": main, "b": {**main, "predictor": "length"}}),
             "length, pmi",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import logging
 import math
@@ -12,8 +11,7 @@ import re
 import signal
 import subprocess
 import sys
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,16 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import load_file
+from training_files import (
+    COLOURS,
+    CONVOLUTIONS,
+    DROPPING,
+    TEXT,
+    coloured,
+    names_in,
+    write_config,
+    write_shard,
+)
 
 from conceptstats.cli import cli
 from conceptstats.errors import (
@@ -32,7 +40,6 @@ from conceptstats.errors import (
     OutputError,
     OutputExistsError,
     ParameterError,
-    SourceError,
 )
 from conceptstats.eval import finetune
 from conceptstats.eval.checkpoints import unfinished
@@ -48,17 +55,9 @@ from conceptstats.eval.finetune import (
     train_from_scratch,
 )
 from conceptstats.eval.finetune_cli import finetune as command
-from conceptstats.eval.image_reading import decode_image
 from conceptstats.eval.models import load_model
-from conceptstats.eval.training_data import find_shards, read_pairs
 from conceptstats.progress import Silent
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
-CONVOLUTIONS = {"timm_model_name": "test_byobnet", "timm_pool": "", "timm_proj": "linear",
-                "timm_model_pretrained": False, "image_size": 32}  # fmt: skip
-DROPPING = {"layers": 1, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32,
-            "patch_dropout": 0.5}  # fmt: skip
-TEXT = {"context_length": 6, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 QUICK = Training(steps=8, batch_size=16, learning_rate=2e-3, warmup=2, checkpoint_every=3)
 
 
@@ -75,44 +74,6 @@ class Messages(Silent):
     def say(self, message: str) -> None:
         """Keep a message."""
         self.said.append(message)
-
-
-def write_shard(path: Path, members: Mapping[str, bytes]) -> Path:
-    """A tar file of some members."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def as_png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def coloured(n: int = 48) -> dict[str, bytes]:
-    """Members of samples: noisy pictures in turn of the colours, each called after its own."""
-    rng = np.random.default_rng(0)
-    members: dict[str, bytes] = {}
-    for number in range(n):
-        name = list(COLOURS)[number % 4]
-        pixels = np.clip(rng.normal(0, 40, (32, 32, 3)) + COLOURS[name], 0, 255).astype(np.uint8)
-        members[f"{number:04d}.png"] = as_png(Image.fromarray(pixels))
-        members[f"{number:04d}.txt"] = f"all {name}".encode()
-    return members
-
-
-def write_config(path: Path, vision: Mapping[str, Any] = CONVOLUTIONS, **extra: Any) -> Path:
-    """A small model, its transform such as no default is."""
-    model = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": TEXT, **extra}
-    preprocess = {"mean": [0.5, 0.4, 0.3], "std": [0.25, 0.3, 0.2], "interpolation": "bicubic",
-                  "resize_mode": "shortest"}  # fmt: skip
-    path.write_text(json.dumps({"model_cfg": model, "preprocess_cfg": preprocess}))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +105,6 @@ def files_of(model: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in model.iterdir()}
 
 
-def names_in(folder: Path) -> list[str]:
-    """What is in a folder, hidden or not."""
-    return sorted(path.name for path in folder.iterdir())
-
-
 def test_the_same_settings_give_the_same_bytes(folder: Path, trained: Path, tmp_path: Path) -> None:
     """Weights, log and record; nothing but these and the configuration is left."""
     again = train(folder, tmp_path / "model")
@@ -160,14 +116,9 @@ def test_the_same_settings_give_the_same_bytes(folder: Path, trained: Path, tmp_
 
 def test_another_seed_gives_other_weights(folder: Path, trained: Path, tmp_path: Path) -> None:
     """From the first step on: weights and order differ."""
-    other = train(folder, tmp_path / "model", training=Training(**{**vars_of(QUICK), "seed": 1}))
+    other = train(folder, tmp_path / "model", training=replace(QUICK, seed=1))
     assert files_of(other.path)[WEIGHTS] != files_of(trained)[WEIGHTS]
     assert losses_of(other.path)[0] != losses_of(trained)[0]
-
-
-def vars_of(training: Training) -> dict[str, Any]:
-    """Its settings."""
-    return {name: getattr(training, name) for name in Training.__slots__}
 
 
 def losses_of(model: Path) -> list[float]:
@@ -242,7 +193,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
 def test_a_run_with_other_settings_starts_anew(folder: Path, trained: Path, tmp_path: Path) -> None:
     """What was left by one with another seed is dropped, and that is said."""
-    other = Training(**{**vars_of(QUICK), "seed": 1})
+    other = replace(QUICK, seed=1)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
         interrupt_after(3, patch)
         train(folder, tmp_path / "model", training=other)
@@ -323,141 +274,9 @@ def test_nothing_of_the_callers_is_touched(
 def test_the_record_names_all_that_bears_on_the_weights(folder: Path, trained: Path) -> None:
     """Settings, shards and configuration with their digests, and versions."""
     record = json.loads((trained / RECORD).read_text("utf-8"))
-    assert record["arguments"] == {"from_scratch": True, "device": "cpu", **vars_of(QUICK)}
+    assert record["arguments"] == {"from_scratch": True, "device": "cpu", **asdict(QUICK)}
     assert {Path(name).name for name in record["inputs"]} == {"config.json", "0.tar", "1.tar"}
     assert {"torch", "open_clip_torch", "timm", "torchvision"} < set(record["versions"])
-
-
-MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]
-
-
-@pytest.fixture(scope="module")
-def modes(folder: Path) -> dict[str, bytes]:
-    """A picture of each mode, of another shape than the model's, as a file."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (45, 70, 4)).astype(np.uint8)
-    files: dict[str, bytes] = {}
-    for mode in MODES:
-        buffer = io.BytesIO()
-        if mode == "I;16":
-            Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(buffer, "PNG")
-        else:
-            image = Image.fromarray(pixels, "RGBA" if "A" in mode else None).convert("RGBA")
-            image = image if mode == "RGBA" else image.convert("RGB").convert(mode)
-            kind = "JPEG" if mode == "CMYK" else "PNG"
-            image.save(buffer, kind, **({"transparency": 3} if mode == "P" else {}))
-        files[mode] = buffer.getvalue()
-    return files
-
-
-def test_training_sees_what_evaluation_sees(
-    trained: Path, modes: dict[str, bytes], tmp_path: Path
-) -> None:
-    """Grey, transparent, with a palette, of 16 bits: RGB of the model's size, as zero-shot has."""
-    members: dict[str, bytes] = {}
-    for number, (mode, data) in enumerate(modes.items()):
-        members[f"{number}.{'jpg' if mode == 'CMYK' else 'png'}"] = data
-        members[f"{number}.txt"] = mode.encode()
-    shard = write_shard(tmp_path / "modes.tar", members)
-    run = finetune._start(trained, QUICK, torch.device("cpu"))
-    data = read_pairs([str(shard)], run.geometry, run.tokenizer, 1 << 30, Silent())
-    assert data.pixels.shape == (len(MODES), 32, 32, 3)
-    assert data.pixels.dtype == torch.uint8
-    mean, deviation = run.normalise
-    normal = (data.pixels.permute(0, 3, 1, 2).float() - mean) / deviation
-    model = load_model(trained, device="cpu")
-    for row, content in zip(normal, modes.values(), strict=True):
-        expected = model.preprocess(decode_image(content))
-        assert row.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
-
-
-def test_captions_are_kept_once(folder: Path, trained: Path) -> None:
-    """Each distinct caption has one row of tokens, which its images point to."""
-    run = finetune._start(trained, QUICK, torch.device("cpu"))
-    shards = [str(folder / "0.tar"), str(folder / "1.tar")]
-    data = read_pairs(shards, run.geometry, run.tokenizer, 1 << 30, Silent())
-    assert (len(data), data.tokens.shape) == (48, (4, 6))
-    assert data.caption.tolist() == [number % 4 for number in range(48)]
-    assert torch.equal(data.tokens, run.tokenizer([f"all {name}" for name in COLOURS]))
-
-
-def without(name: str) -> dict[str, bytes]:
-    """Samples, one of which lacks a member."""
-    return {member: data for member, data in coloured(20).items() if member != name}
-
-
-SAMPLES: dict[str, tuple[dict[str, bytes], str]] = {
-    "no caption": (without("0003.txt"), r"0003 has no caption \(\.txt\)"),
-    "no image": (without("0003.png"), "0003 has no image"),
-    "two images": (coloured(20) | {"0019.jpg": b""}, "0019 holds several images"),
-    "damaged image": (coloured(20) | {"0003.png": b"\x89PNG no"}, "image of sample 0003 cannot"),
-    "cut image": (
-        coloured(20) | {"0003.png": coloured(20)["0003.png"][:300]},
-        "image of sample 0003 cannot",
-    ),
-    "caption of bytes": (coloured(20) | {"0003.txt": b"\xff\xfe"}, "no UTF-8"),
-    "no samples": ({}, "no image"),
-}
-
-
-@pytest.mark.parametrize("case", SAMPLES)
-def test_samples_that_cannot_be_used(case: str, folder: Path, tmp_path: Path) -> None:
-    """The error names shard and sample, and nothing is left behind."""
-    members, message = SAMPLES[case]
-    shard = write_shard(tmp_path / "shard.tar", members)
-    with pytest.raises(SourceError, match=f"shard.tar.*{message}"):
-        train_from_scratch([str(shard)], tmp_path / "model", config=folder / "config.json",
-                           training=QUICK, device="cpu")  # fmt: skip
-    assert names_in(tmp_path) == ["shard.tar"]
-
-
-def test_shards_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
-    """A shard that was cut off, also between two members, and a file that is none."""
-    whole = (folder / "0.tar").read_bytes()
-    with tarfile.open(folder / "0.tar") as archive:
-        starts = [member.offset for member in archive]
-    for content in (whole[: starts[5]], whole[: starts[5] + 700], b"no tar file" * 100):
-        (tmp_path / "shard.tar").write_bytes(content)
-        with pytest.raises(SourceError, match="missing or damaged"):
-            train_from_scratch([str(tmp_path / "shard.tar")], tmp_path / "model",
-                               config=folder / "config.json", device="cpu")  # fmt: skip
-        assert names_in(tmp_path) == ["shard.tar"]
-
-
-@pytest.fixture
-def in_shards(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Shards called 0.tar, 1.tar and [x].tar, in the current folder."""
-    monkeypatch.chdir(folder)
-    odd = folder / "[x].tar"
-    odd.write_bytes(b"")
-    yield folder
-    odd.unlink()
-
-
-@pytest.mark.parametrize(
-    ("patterns", "expected"),
-    [
-        (["0.tar"], ["0.tar"]),
-        (["*.tar"], ["0.tar", "1.tar", "[x].tar"]),
-        (["1.tar", "{0..1}.tar"], ["1.tar", "0.tar"]),
-        (["[x].tar", "[0-9].tar"], ["[x].tar", "0.tar", "1.tar"]),
-        (["{0,1}.t*"], ["0.tar", "1.tar"]),
-    ],
-)
-@pytest.mark.usefixtures("in_shards")
-def test_shards_are_found(patterns: Sequence[str], expected: list[str]) -> None:
-    """By name, glob or braces, each once, in the order in which they are named."""
-    assert find_shards(patterns) == expected
-    absolute = [str(Path.cwd() / pattern) for pattern in patterns]
-    assert find_shards(absolute) == [str(Path.cwd() / name) for name in expected]
-
-
-@pytest.mark.parametrize("pattern", ["none.tar", "{0..3}.tar", "*.zip", "", ".", "{0.tar"])
-def test_shards_that_are_not_there(pattern: str, in_shards: Path, tmp_path: Path) -> None:
-    """Whatever was named; nothing is left behind."""
-    with pytest.raises(SourceError, match=r"no such shard|cannot be understood"):
-        train_from_scratch([pattern], tmp_path / "model", device="cpu")
-    assert names_in(tmp_path) == []
 
 
 NONSENSE: dict[str, tuple[str, str]] = {
@@ -522,8 +341,8 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
 
 def test_other_mistakes_leave_nothing_behind(folder: Path, tmp_path: Path) -> None:
     """Fewer pairs than a batch, too little memory, no such device, a loss that is lost."""
-    few = Training(**{**vars_of(QUICK), "batch_size": 49})
-    fast = Training(**{**vars_of(QUICK), "learning_rate": 1e30, "warmup": 0, "checkpoint_every": 1})
+    few = replace(QUICK, batch_size=49)
+    fast = replace(QUICK, learning_rate=1e30, warmup=0, checkpoint_every=1)
     options: list[tuple[dict[str, Any], str]] = [
         ({"training": few}, "48 pairs are fewer than a batch of 49"),
         ({"memory": 5000}, "more than 5,000 bytes"),
@@ -539,7 +358,7 @@ def test_other_mistakes_leave_nothing_behind(folder: Path, tmp_path: Path) -> No
 def test_only_models_made_here_are_overwritten(folder: Path, trained: Path, tmp_path: Path) -> None:
     """Not the weights of others, which have a configuration too."""
     model, other = tmp_path / "model", tmp_path / "other"
-    train(folder, model, training=Training(**{**vars_of(QUICK), "seed": 1}))
+    train(folder, model, training=replace(QUICK, seed=1))
     with pytest.raises(OutputExistsError, match="--overwrite"):
         train(folder, model)
     train(folder, model, overwrite=True)
@@ -592,7 +411,7 @@ def test_command(folder: Path, tmp_path: Path) -> None:
 def test_options_have_the_defaults_of_the_settings() -> None:
     """So that the command and the call do the same; the small model is said to be of its size."""
     defaults = {option.name: option.default for option in command.params}
-    assert {name: defaults[name] for name in Training.__slots__} == vars_of(Training())
+    assert {name: defaults[name] for name in Training.__slots__} == asdict(Training())
     size = json.loads(SMALL_CLIP.read_text("utf-8"))["model_cfg"]["vision_cfg"]["image_size"]
     config = next(option for option in command.params if option.name == "config")
     assert isinstance(config, click.Option)

@@ -25,6 +25,7 @@ from conceptstats.eval.report import read_intro, write_report
 from conceptstats.eval.report_chart import chart_of
 from conceptstats.eval.report_pairs import wilson
 from conceptstats.eval.report_words import difference
+from conceptstats.eval.shuffle import shuffle_file
 from conceptstats.runs import run_record
 from conceptstats.table_files import save_table
 from conceptstats.tables import EXAMPLES, IMAGES
@@ -412,6 +413,37 @@ def test_a_comparison_has_its_own_section(results: dict[str, Path], tmp_path: Pa
     assert "predictor PMI PMI r over bins" in found.words
     with pytest.raises(ParameterError, match="as its main one"):
         write_report({"c": tmp_path / "c.json"}, tmp_path / "b.html")
+
+
+def test_shuffled_data_are_told(folder: Path, results: dict[str, Path], tmp_path: Path) -> None:
+    """Mean and range of the shuffles stand in a table of their own, with a sentence."""
+    shuffled = tmp_path / "shuffled.json"
+    found = shuffle_file(folder / "examples0.parquet", shuffled, n_bins=8, n_shuffles=20)
+    write_report({**results, "shuffled": shuffled}, tmp_path / "a.html")
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert "What the same statistics make of nothing" in page.words
+    spread = f"[{found.r_binned.low:.2f}, {found.r_binned.high:.2f}]"
+    assert (
+        "shuffled: With PMI shuffled among 144 pairs there is nothing to find, and yet r over 8 "
+        f"bins lies anywhere in {spread} in 95% of 20 shuffles."
+    ) in page.words
+    assert f"{found.r_binned.value:.2f}{spread}, 8 bins" in page.text
+    gap = [100 * value for value in (found.gap_5pct.low, found.gap_5pct.high) if value is not None]
+    assert "[{:.1f}, {:.1f}]".format(*gap) in page.text
+    assert "Mean over shuffles; in brackets, the range of 95% of them." in page.words
+    assert len(page.named("caption")) == len(page.named("table")) == 7
+    assert '"command": "eval shuffle"' in page.words
+    with pytest.raises(ParameterError, match="as its main one"):
+        write_report({"shuffled": shuffled}, tmp_path / "b.html")
+    data = json.loads(shuffled.read_text(encoding="utf-8"))
+    data |= {"r_binned": None, "r_binned_low": None, "r_binned_high": None}
+    shuffled.write_text(json.dumps(data), encoding="utf-8")
+    write_report({**results, "shuffled": shuffled}, tmp_path / "c.html")
+    text = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert "yet r over 8 bins cannot be had of every shuffle." in Page(text).words
+    shuffled.write_text(json.dumps({**data, "n_pairs": "many"}), encoding="utf-8")
+    with pytest.raises(TableError, match="n_pairs is 'many', expected a number"):
+        write_report({**results, "shuffled": shuffled}, tmp_path / "d.html")
 
 
 def test_command(folder: Path, results: dict[str, Path], tmp_path: Path) -> None:

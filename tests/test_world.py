@@ -272,7 +272,7 @@ def test_worlds_of_one_seed_have_the_same_scenes(tmp_path: Path) -> None:
     for folder in folders:
         with tarfile.open(folder / "shards" / "00000.tar") as archive:
             names = [name for name in archive.getnames() if name.endswith(".png")]
-            pictures.append([archive.extractfile(name).read() for name in names])  # type: ignore[union-attr]
+            pictures.append([archive.extractfile(name).read() for name in names])
     same_pair = (drawn[0].key == drawn[1].key) & (drawn[0].accessory == drawn[1].accessory)
     same_picture = [a == b for a, b in zip(*pictures, strict=True)]
     assert 0 < same_pair.sum() < 30
