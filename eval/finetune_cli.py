@@ -71,7 +71,7 @@ def finetune(
     """Train an open_clip model on the image-text pairs of webdataset SHARDS."""
     from conceptstats.progress import terminal_progress
 
-    from .finetune import SMALL_CLIP, Training, train_from_scratch
+    from .finetune.train import SMALL_CLIP, Training, train_from_scratch
 
     trained = train_from_scratch(
         shards,

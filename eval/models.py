@@ -22,7 +22,7 @@ from PIL import Image
 
 from conceptstats.errors import ConceptStatsError, ParameterError
 
-from .classes import fill, near
+from .zeroshot.classes import fill, near
 
 Floats = npt.NDArray[np.float32]
 Precision = Literal["fp32", "bf16", "fp16"]

@@ -11,7 +11,7 @@ from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_json
 
 if TYPE_CHECKING:
-    from .figures import Kind
+    from .report.figures import Kind
 
 _results = click.argument("results", nargs=-1, required=True, metavar="[LABEL=]RESULTS.json...")
 
@@ -61,8 +61,8 @@ def figure(
     as_json: bool,
 ) -> None:
     """Draw RESULTS of eval correlate, or of eval compare, in one picture."""
-    from .figures import draw_files
-    from .result_files import parse_labels
+    from .report.figures import draw_files
+    from .report.result_files import parse_labels
 
     draw_files(
         parse_labels(results),
@@ -121,8 +121,8 @@ def report(
     as_json: bool,
 ) -> None:
     """Put RESULTS into one HTML page that needs no network; the first of them is the main one."""
-    from .report import read_intro, write_report
-    from .result_files import parse_labels
+    from .report.report import read_intro, write_report
+    from .report.result_files import parse_labels
 
     left_out = write_report(
         parse_labels(results),

@@ -11,9 +11,9 @@ from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
-    from .compare import Comparison
-    from .results import Correlation
-    from .shuffle import Shuffled
+    from .statistics.compare import Comparison
+    from .statistics.results import Correlation
+    from .statistics.shuffle import Shuffled
 
 _predictor_option = click.option(
     "--predictor", default="pmi", show_default=True, help="Column of the predictor."
@@ -75,7 +75,7 @@ def correlate(
     **options: Any,
 ) -> None:
     """Set the outcomes of EXAMPLES against a predictor, with intervals and controls."""
-    from .correlate import correlate_file
+    from .statistics.correlate import correlate_file
 
     if controls is not None:
         options["controls"] = [] if controls == "none" else controls.split(",")
@@ -131,7 +131,7 @@ def compare(
 
     Both are of the same images, by models that were trained on different captions.
     """
-    from .compare import compare_files
+    from .statistics.compare import compare_files
 
     _print(compare_files(a, b, output, **options), output, quiet, as_json)
 
@@ -153,6 +153,6 @@ def shuffle(
 
     Figures are means over the shuffles, with the range of 95% of them.
     """
-    from .shuffle import shuffle_file
+    from .statistics.shuffle import shuffle_file
 
     _print(shuffle_file(examples, output, **options), output, quiet, as_json)

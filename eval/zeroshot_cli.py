@@ -11,7 +11,7 @@ from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json
 
 if TYPE_CHECKING:
-    from .zeroshot import ZeroShotSummary
+    from .zeroshot.run import ZeroShotSummary
 
 
 @click.command(
@@ -96,7 +96,7 @@ def zeroshot(
     """
     from conceptstats.progress import terminal_progress
 
-    from .zeroshot import zeroshot as run
+    from .zeroshot.run import zeroshot as run
 
     progress = terminal_progress(quiet=quiet)
     found = run(list(images), output, progress=progress, **options)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from conceptstats.eval.associations import (
+from conceptstats.eval.statistics.associations import (
     Sample,
     auc,
     finite_sums,
@@ -20,8 +20,8 @@ from conceptstats.eval.associations import (
     unbinned_r,
     weigh,
 )
-from conceptstats.eval.bins import BinKind, bin_starts, bin_sums, r_of_means
-from conceptstats.eval.columns import Floats
+from conceptstats.eval.statistics.bins import BinKind, bin_starts, bin_sums, r_of_means
+from conceptstats.eval.statistics.columns import Floats
 
 PREDICTORS = arrays(float, 40, elements=st.integers(-8, 8).map(float))  # so many ties
 OUTCOMES = arrays(float, 40, elements=st.sampled_from([0.0, 0.5, 1.0]))

@@ -21,7 +21,7 @@ from conceptstats.errors import (
     StatisticsError,
     TableError,
 )
-from conceptstats.eval.compare import Comparison, compare, compare_files
+from conceptstats.eval.statistics.compare import Comparison, compare, compare_files
 from conceptstats.table_files import save_table
 from conceptstats.tables import EXAMPLES
 

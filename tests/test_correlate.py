@@ -16,9 +16,9 @@ from example_tables import QUICK, make_examples, with_column
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from conceptstats.eval.correlate import correlate, correlate_file
-from conceptstats.eval.resampling import mean_estimate
-from conceptstats.eval.results import Correlation, Estimate
+from conceptstats.eval.statistics.correlate import correlate, correlate_file
+from conceptstats.eval.statistics.resampling import mean_estimate
+from conceptstats.eval.statistics.results import Correlation, Estimate
 
 
 @pytest.fixture(scope="module")

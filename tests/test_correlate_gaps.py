@@ -13,8 +13,8 @@ import pytest
 from example_tables import QUICK, make_examples, with_column
 
 from conceptstats.errors import ConceptStatsError, ParameterError, StatisticsError, TableError
-from conceptstats.eval.correlate import correlate
-from conceptstats.eval.results import Estimate
+from conceptstats.eval.statistics.correlate import correlate
+from conceptstats.eval.statistics.results import Estimate
 
 
 @pytest.fixture(scope="module")

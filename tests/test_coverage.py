@@ -9,11 +9,11 @@ import pyarrow as pa
 from scipy.special import expit
 from scipy.stats import norm
 
-from conceptstats.eval.adjusted import adjust
-from conceptstats.eval.columns import Floats, read_examples
-from conceptstats.eval.correlate import correlate
-from conceptstats.eval.estimates import Settings, estimate, use
-from conceptstats.eval.resampling import mean_estimate
+from conceptstats.eval.statistics.adjusted import adjust
+from conceptstats.eval.statistics.columns import Floats, read_examples
+from conceptstats.eval.statistics.correlate import correlate
+from conceptstats.eval.statistics.estimates import Settings, estimate, use
+from conceptstats.eval.statistics.resampling import mean_estimate
 
 N_CLASSES, N_PAIRS, N_IMAGES = 24, 30, 5
 INTERCEPT, PMI, LOG_N_KEY = 0.4, 0.3, 0.2  # of the log-odds, averaged over classes

@@ -18,10 +18,10 @@ from PIL import Image
 
 from conceptstats.cli import cli
 from conceptstats.errors import OutputExistsError, ParameterError, TableError
-from conceptstats.eval.correlate import correlate, correlate_file
-from conceptstats.eval.figures import draw_figure, save_figure, wrap
-from conceptstats.eval.result_files import load_result, parse_labels
-from conceptstats.eval.shuffle import shuffle
+from conceptstats.eval.report.figures import draw_figure, save_figure, wrap
+from conceptstats.eval.report.result_files import load_result, parse_labels
+from conceptstats.eval.statistics.correlate import correlate, correlate_file
+from conceptstats.eval.statistics.shuffle import shuffle
 
 
 @pytest.fixture(scope="module")

@@ -41,9 +41,9 @@ from conceptstats.errors import (
     OutputExistsError,
     ParameterError,
 )
-from conceptstats.eval import finetune
-from conceptstats.eval.checkpoints import unfinished
-from conceptstats.eval.finetune import (
+from conceptstats.eval.finetune import train as finetune
+from conceptstats.eval.finetune.checkpoints import unfinished
+from conceptstats.eval.finetune.train import (
     CONFIG,
     LOG,
     RECORD,
@@ -161,7 +161,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bytes(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from conceptstats.eval import finetune
+from conceptstats.eval.finetune import train as finetune
 save = finetune.save_checkpoint
 def save_and_die(folder, model, optimizer, losses):
     save(folder, model, optimizer, losses)

@@ -17,9 +17,9 @@ from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from conceptstats.errors import ConceptStatsError, ParameterError, SourceError, TableError
-from conceptstats.eval.classes import class_indices, read_classes, read_templates
-from conceptstats.eval.image_reading import ReadImage, decode_image, read_images
-from conceptstats.eval.image_sources import Place, find_images
+from conceptstats.eval.zeroshot.classes import class_indices, read_classes, read_templates
+from conceptstats.eval.zeroshot.image_reading import ReadImage, decode_image, read_images
+from conceptstats.eval.zeroshot.image_sources import Place, find_images
 from conceptstats.table_files import save_table
 from conceptstats.tables import IMAGES
 

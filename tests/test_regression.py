@@ -11,8 +11,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from conceptstats.eval.columns import Floats, Ints
-from conceptstats.eval.regression import (
+from conceptstats.eval.statistics.columns import Floats, Ints
+from conceptstats.eval.statistics.regression import (
     choose_controls,
     cluster_moments,
     fit_logit,

@@ -18,14 +18,14 @@ from PIL import Image
 
 from conceptstats.cli import cli
 from conceptstats.errors import ParameterError, TableError
-from conceptstats.eval import report_chart
-from conceptstats.eval.by_pair import pairs_of
-from conceptstats.eval.correlate import correlate_file
-from conceptstats.eval.report import read_intro, write_report
-from conceptstats.eval.report_chart import chart_of
-from conceptstats.eval.report_pairs import wilson
-from conceptstats.eval.report_words import difference
-from conceptstats.eval.shuffle import shuffle_file
+from conceptstats.eval.report import chart as report_chart
+from conceptstats.eval.report.by_pair import pairs_of
+from conceptstats.eval.report.chart import chart_of
+from conceptstats.eval.report.pairs import wilson
+from conceptstats.eval.report.report import read_intro, write_report
+from conceptstats.eval.report.words import difference
+from conceptstats.eval.statistics.correlate import correlate_file
+from conceptstats.eval.statistics.shuffle import shuffle_file
 from conceptstats.runs import run_record
 from conceptstats.table_files import save_table
 from conceptstats.tables import EXAMPLES, IMAGES

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from example_tables import QUICK, make_examples
 
-from conceptstats.eval.correlate import correlate
-from conceptstats.eval.report_words import effect, finding
+from conceptstats.eval.report.words import effect, finding
+from conceptstats.eval.statistics.correlate import correlate
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from example_tables import make_examples, with_column
 
 from conceptstats.cli import cli
 from conceptstats.errors import ParameterError, StatisticsError, TableError
-from conceptstats.eval.correlate import correlate
-from conceptstats.eval.shuffle import shuffle, shuffle_file
+from conceptstats.eval.statistics.correlate import correlate
+from conceptstats.eval.statistics.shuffle import shuffle, shuffle_file
 from conceptstats.table_files import save_table
 from conceptstats.tables import EXAMPLES
 

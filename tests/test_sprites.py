@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from conceptstats.errors import ParameterError, UnknownConceptError
 from conceptstats.synth._scene import Pose
 from conceptstats.synth.images import ImageGenerator, ImageRequest
 from conceptstats.synth.sprites import ACCESSORIES, KEYS, Sprites, draw_concept
-
-from conceptstats.errors import ParameterError, UnknownConceptError
 from conceptstats.text import load_profile
 
 CONCEPTS = KEYS + ACCESSORIES

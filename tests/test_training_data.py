@@ -14,11 +14,11 @@ from PIL import Image
 from training_files import COLOURS, coloured, names_in, write_config, write_shard
 
 from conceptstats.errors import SourceError
-from conceptstats.eval import finetune
-from conceptstats.eval.finetune import Training, train_from_scratch
-from conceptstats.eval.image_reading import decode_image
+from conceptstats.eval.finetune import train as finetune
+from conceptstats.eval.finetune.data import find_shards, read_pairs
+from conceptstats.eval.finetune.train import Training, train_from_scratch
 from conceptstats.eval.models import load_model
-from conceptstats.eval.training_data import find_shards, read_pairs
+from conceptstats.eval.zeroshot.image_reading import decode_image
 from conceptstats.progress import Silent
 
 QUICK = Training(steps=1, batch_size=16, warmup=0)

@@ -32,7 +32,7 @@ def chart_of(pairs: pa.Table, predictor: str, seed: int = 0) -> Chart:
     Parameters
     ----------
     pairs : Table
-        As `conceptstats.eval.by_pair.pairs_of` makes it.
+        As `conceptstats.eval.report.by_pair.pairs_of` makes it.
     predictor : str
     seed : int
         Of the choice of pairs.

@@ -21,7 +21,7 @@ from conceptstats.table_files import fingerprint
 from conceptstats.tables import check_folder, output_errors, replace_folder
 
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint, unfinished
-from .training_data import TrainingData, find_shards, read_pairs
+from .data import TrainingData, find_shards, read_pairs
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,7 @@ def train_from_scratch(
     ------
     ParameterError, SourceError, OutputExistsError, OutputError
     """
-    from .models import find_device
+    from ..models import find_device
 
     training, progress, output = training or Training(), progress or Silent(), Path(output)
     check_folder(output, RECORD, overwrite=overwrite)
@@ -168,7 +168,7 @@ def _start(folder: Path, training: Training, device: torch.device) -> _Run:
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
-    from .models import log_off
+    from ..models import log_off
 
     name = f"local-dir:{folder}"
     try:

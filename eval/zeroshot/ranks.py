@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .results import Estimate
+from ..statistics.results import Estimate
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

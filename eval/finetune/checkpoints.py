@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from conceptstats.progress import Progress
 from conceptstats.runs import dump_json
 
-from .parts import take_lock
+from ..parts import take_lock
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from conceptstats.errors import ParameterError, SourceError
 from conceptstats.progress import Progress
 
-from .shards import read_captioned
+from ..zeroshot.shards import read_captioned
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ def read_pairs(
     """
     import torch
 
-    from .image_reading import decode_image
+    from ..zeroshot.image_reading import decode_image
 
     pixels = bytearray()
     shape: tuple[int, ...] = ()

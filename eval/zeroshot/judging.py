@@ -15,15 +15,15 @@ from conceptstats.errors import SourceError
 from conceptstats.progress import Progress
 from conceptstats.tables import PREDICTIONS
 
+from ..parts import Parts
 from .image_sources import ImageList
-from .parts import Parts
 from .ranks import Floats, Ints, target_ranks, top_classes
 
 if TYPE_CHECKING:
     import torch
 
+    from ..models import ZeroShotModel
     from .image_reading import ReadImage
-    from .models import ZeroShotModel
 
 OnError = Literal["stop", "skip"]
 
@@ -139,7 +139,7 @@ def _judge(
         return failed
     probabilities = model.probabilities(_in_place(block), classifier)[good]
     if not np.isfinite(probabilities).all():
-        from .models import ModelError
+        from ..models import ModelError
 
         raise ModelError(
             f"{ids[good[0]]} or an image behind it: the probabilities are no numbers.",

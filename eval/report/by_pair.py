@@ -10,7 +10,7 @@ from conceptstats.errors import TableError
 from conceptstats.table_files import conform
 from conceptstats.tables import EXAMPLES, numbers
 
-from .columns import Floats
+from ..statistics.columns import Floats
 
 PAIRS = pa.schema(
     [

@@ -14,7 +14,17 @@ from typing import Any
 
 from conceptstats.errors import ParameterError, TableError
 
-from .results import Bin, BinnedR, Correlation, Dropped, Estimate, Model, PredictorRow, Term, Unseen
+from ..statistics.results import (
+    Bin,
+    BinnedR,
+    Correlation,
+    Dropped,
+    Estimate,
+    Model,
+    PredictorRow,
+    Term,
+    Unseen,
+)
 
 _HINT = "conceptstats eval correlate EXAMPLES -o RESULTS.json writes them"
 _NUMBER, _OPTIONAL, _TEXT, _TEXTS = "a number", "a number or null", "a text", "a list of texts"
@@ -28,7 +38,7 @@ _KINDS = {
 
 
 def _keys_of(kind: type) -> dict[str, str]:
-    """What the keys hold that a dataclass of `conceptstats.eval.results` has in JSON."""
+    """What the keys hold that a dataclass of `conceptstats.eval.statistics.results` has in JSON."""
     keys: dict[str, str] = {}
     for field in fields(kind):
         if field.type == Estimate.__name__:

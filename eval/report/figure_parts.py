@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from matplotlib.transforms import ScaledTranslation
 
-from .columns import Floats
+from ..statistics.columns import Floats
 from .result_files import is_comparison
 from .wording import POINTS
 

@@ -119,7 +119,7 @@ class PredictorRow:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """An outcome in [0, 1] against a predictor. `conceptstats.eval.correlate.correlate` makes it.
+    """An outcome in [0, 1] against a predictor, as `correlate` finds it.
 
     Parameters
     ----------

@@ -20,10 +20,10 @@ import vl_convert
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from .report_chart import MOST, Chart
-from .report_pairs import Extremes
-from .report_records import Made
-from .report_tables import Table
+from .chart import MOST, Chart
+from .pairs import Extremes
+from .records import Made
+from .tables import Table
 
 _START = """
 (() => {

@@ -17,9 +17,9 @@ from conceptstats.errors import TableError
 from conceptstats.table_files import conform, load_table
 from conceptstats.tables import EXAMPLES, IMAGES
 
+from ..statistics.columns import Floats
 from .by_pair import column
-from .columns import Floats
-from .report_chart import value_text
+from .chart import value_text
 from .wording import POINTS, name_of, number
 
 _N_PAIRS, _N_IMAGES = 6, 4
@@ -65,7 +65,7 @@ def extremes(examples: pa.Table, pairs: pa.Table, images: Path, predictor: str) 
     ----------
     examples : Table
     pairs : Table
-        As `conceptstats.eval.by_pair.pairs_of` makes it of the examples.
+        As `conceptstats.eval.report.by_pair.pairs_of` makes it of the examples.
     images : Path
         Table of `conceptstats.tables.IMAGES`, whose image_id is an example_id.
     predictor : str

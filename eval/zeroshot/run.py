@@ -19,6 +19,8 @@ from conceptstats.runs import run_record
 from conceptstats.table_files import check_ending, fingerprint, save_table
 from conceptstats.tables import PREDICTIONS, numbers
 
+from ..parts import unfinished
+from ..statistics.results import Estimate
 from .classes import (
     ClassesArgument,
     TemplatesArgument,
@@ -30,12 +32,10 @@ from .classes import (
 )
 from .image_sources import ImagesArgument, find_images
 from .judging import JUDGED, OnError, Task, judge_images
-from .parts import unfinished
 from .ranks import wilson
-from .results import Estimate
 
 if TYPE_CHECKING:
-    from .models import Device, Precision, ZeroShotModel
+    from ..models import Device, Precision, ZeroShotModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _load(
         if pretrained is not None:
             raise ParameterError(f"pretrained is {pretrained!s}, but the model is loaded already.")
         return model, {}
-    from .models import load_model
+    from ..models import load_model
 
     loaded = load_model(model, pretrained, precision=precision, device=device)
     return loaded, {"precision": precision, "device": loaded.device.type}

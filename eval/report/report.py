@@ -16,15 +16,15 @@ from conceptstats.table_files import check_ending, fingerprint, load_table
 from conceptstats.tables import EXAMPLES, writing
 
 from .by_pair import pairs_of
+from .chart import chart_of
 from .figures import MOST_RESULTS, Kind, draw_figure, render
-from .report_chart import chart_of
-from .report_page import Content, Details, Picture, render_page
-from .report_pairs import extremes
-from .report_records import Made, examples_behind, inputs_of, made, records_behind
-from .report_tables import bins, by_bins, headline, predictors, shuffles, terms
-from .report_words import difference, effect, finding, nothing
+from .page import Content, Details, Picture, render_page
+from .pairs import extremes
+from .records import Made, examples_behind, inputs_of, made, records_behind
 from .result_files import is_comparison, is_shuffle, load_results
+from .tables import bins, by_bins, headline, predictors, shuffles, terms
 from .wording import name_of
+from .words import difference, effect, finding, nothing
 
 Results = Mapping[str, Mapping[str, Any]]
 

@@ -1,0 +1,1 @@
+"""Training of open_clip models."""

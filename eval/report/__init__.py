@@ -1,0 +1,1 @@
+"""Figures, and one page that holds all that was found."""

@@ -1,0 +1,1 @@
+"""Accuracy against statistics: correlation, controls, intervals."""

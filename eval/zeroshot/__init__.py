@@ -1,0 +1,1 @@
+"""Zero-shot classification with any open_clip model."""
