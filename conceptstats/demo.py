@@ -31,7 +31,7 @@ _MARK = ".conceptstats-demo"  # a file in the folder of a demo
 _WORLDS = {  # what each has besides the settings that all share
     "main": [],
     "independent": ["--association", "0", "--empty", "0"],
-    "opposite": ["--reverse"],
+    "opposite": ["--reverse", "--empty", "0"],
 }
 _MANY = "main-captions"  # ten times the captions of the main world, without pictures
 _TEMPLATES = "photo of {}"
@@ -54,7 +54,7 @@ class Scale:
     draws: int  # bootstrap replicates, permutations
 
 
-FULL = Scale(30_000, 20, 30, 1500, 20, 30, 24, 1000)
+FULL = Scale(30_000, 24, 40, 1600, 20, 40, 20, 1000)
 QUICK = Scale(2_500, 8, 12, 120, 5, 12, 8, 200)
 
 

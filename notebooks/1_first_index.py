@@ -43,10 +43,10 @@ index = cs.CaptionIndex.open(folder / "index")
 index.vocabulary.slice(0, 8).to_pandas()
 
 # %%
-index.count("Lanterns"), index.count("lantern", "hat"), index.count("lantern", "hat", "photo")
+index.count("Lanterns"), index.count("lantern", "bird"), index.count("lantern", "bird", "photo")
 
 # %%
-index.find("lantern", "hat", k=3)
+index.find("lantern", "bird", k=3)
 
 # %%
 index.neighbors("lantern", by="npmi", k=8).to_pandas()

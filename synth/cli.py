@@ -22,17 +22,17 @@ def synth_group() -> None:
 @click.argument("spec", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--n", type=int, help="Captions, each with its picture. [default: 30,000]")
-@click.option("--keys", type=int, help="How many key concepts. [default: 20]")
-@click.option("--accessories", type=int, help="How many accessory concepts. [default: 30]")
+@click.option("--keys", type=int, help="How many key concepts. [default: 24]")
+@click.option("--accessories", type=int, help="How many accessory concepts. [default: 40]")
 @click.option("--zipf", type=float, help="Exponent of the marginals. [default: 0.3]")
 @click.option(
     "--association",
     type=float,
     help="Largest log weight of a pair, in nats; 0: independent. [default: 3]",
 )
-@click.option("--associated", type=float, help="Share of pairs that are tied. [default: 0.5]")
+@click.option("--associated", type=float, help="Share of pairs that are tied. [default: 0.6]")
 @click.option("--reverse", is_flag=True, default=None, help="Turn the association round.")
-@click.option("--empty", type=float, help="Share of pairs never together. [default: 0.03]")
+@click.option("--empty", type=float, help="Share of pairs never together. [default: 0.4]")
 @click.option("--named-one", type=float, help="Share of captions with one name. [default: 0.5]")
 @click.option("--key-visibility", type=float, help="0: hidden, 1: clear. [default: 0.6]")
 @click.option("--accessory-visibility", type=float, help="0: hidden, 1: clear. [default: 1]")

@@ -76,14 +76,14 @@ class World:
     seed : int
     """
 
-    keys: tuple[str, ...] = KEYS[:20]
-    accessories: tuple[str, ...] = ACCESSORIES[:30]
+    keys: tuple[str, ...] = KEYS[:24]
+    accessories: tuple[str, ...] = ACCESSORIES
     n: int = 30_000
     zipf: float = 0.3
     association: float = 3.0
-    associated: float = 0.5
+    associated: float = 0.6
     reverse: bool = False
-    empty: float = 0.03
+    empty: float = 0.4
     named_one: float = 0.5
     key_visibility: float = 0.6
     accessory_visibility: float = 1.0
