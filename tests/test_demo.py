@@ -82,6 +82,9 @@ def test_commands_are_kept_as_a_script(demo: Path) -> None:
 @pytest.mark.parametrize("scale", [FULL, QUICK])
 def test_every_command_can_be_parsed(scale: Scale, tmp_path: Path) -> None:
     """All options that the demo names exist, and take the values that it gives."""
+    (tmp_path / "worlds" / "main").mkdir(parents=True)
+    for name in ("keys", "accessories"):  # read where the command is parsed
+        (tmp_path / "worlds" / "main" / f"{name}.txt").write_text("anchor\n", encoding="utf-8")
     for command in demo_commands(tmp_path, scale):
         context = click.Context(cli, info_name="conceptstats")
         found: click.Command = cli

@@ -410,7 +410,7 @@ def test_after_an_error_nothing_is_left(tmp_path: Path, monkeypatch: pytest.Monk
 def test_command(tmp_path: Path) -> None:
     """`synth world` writes a world of a file and options, and says what is in it."""
     spec, output = tmp_path / "spec.toml", tmp_path / "world"
-    spec.write_text("n = 50\nkeys = 3\nsize = 16\n", encoding="utf-8")
+    spec.write_text("n = 50\nempty = 0.0\nkeys = 3\nsize = 16\n", encoding="utf-8")
     arguments = ["synth", "world", str(spec), "-o", str(output), "--n", "40", "--accessories", "4"]
     arguments += ["--reverse", "--named-one", "0.25", "--json", "--quiet", "--workers", "1"]
     done = CliRunner().invoke(cli, arguments)
