@@ -53,3 +53,10 @@ processes_option = click.option(
     show_default="all cores",
     help="Processes; the result does not depend on it.",
 )
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)

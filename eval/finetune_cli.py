@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from conceptstats.options import Size, json_option, overwrite_option, quiet_option
+from conceptstats.options import Size, device_option, json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json
 
 
@@ -36,13 +36,7 @@ from conceptstats.printing import print_facts, print_json
 @click.option(
     "--checkpoint-every", default=500, show_default=True, help="Steps; a killed run goes on there."
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto: a GPU where there is one.",
-)
+@device_option
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model."
 )

@@ -21,6 +21,8 @@ from conceptstats.runs import run_record
 from conceptstats.table_files import fingerprint, load_table, save_table
 from conceptstats.tables import IMAGES, JOINT, PREDICTIONS, PROBES
 
+from .zeroshot.ranks import target_ranks, top_classes
+
 _LEAST = float(np.finfo(np.float32).tiny)  # for a probability that was stored as 0
 NAME = "calibrated observer"
 
@@ -151,11 +153,10 @@ def _shown(
 def _as_table(
     predictions: pa.Table, classes: list[str], probability: npt.NDArray[np.float64]
 ) -> pa.Table:
-    order = np.argsort(-probability, axis=1, kind="stable")
-    target = _places(predictions["target"], classes)[:, None]
-    of_target = np.take_along_axis(probability, target, 1)
-    # Ties count against the target, as in `eval zeroshot`.
-    rank = (probability >= of_target).sum(1)
+    order = top_classes(probability, len(classes))
+    target = _places(predictions["target"], classes)
+    of_target = np.take_along_axis(probability, target[:, None], 1)
+    rank = target_ranks(probability, target, np.arange(len(classes)))
     names = np.array(classes, object)
     n = predictions.num_rows
     columns = {

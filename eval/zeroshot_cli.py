@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conceptstats.options import json_option, overwrite_option, quiet_option
+from conceptstats.options import device_option, json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json
 
 if TYPE_CHECKING:
@@ -50,13 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the model.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto: a GPU where there is one.",
-)
+@device_option
 @click.option(
     "--batch-size",
     default=64,

@@ -206,6 +206,21 @@ def _check_clusters(clusters: Mapping[str, Ints], named: tuple[str, ...]) -> Non
             )
 
 
+def of_pairs(values: Floats, pair: Ints, name: str) -> Floats:
+    """The value of each pair.
+
+    Raises
+    ------
+    ParameterError
+        When it is not constant within pairs.
+    """
+    first = np.unique(pair, return_index=True)[1]
+    of_pair = values[first]
+    if not np.array_equal(of_pair[pair], values, equal_nan=True):
+        raise ParameterError(f"{name} is not constant within pairs.")
+    return of_pair
+
+
 def count(codes: Ints) -> int:
     """Distinct clusters, nulls left out."""
     return len(np.unique(codes[codes >= 0]))

@@ -15,16 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from conceptstats.errors import ParameterError, StatisticsError, TableError
-from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import fingerprint, load_table
-from conceptstats.tables import EXAMPLES, writing
+from conceptstats.errors import StatisticsError, TableError
 
 from .bins import Sums, bin_starts, bin_sums, pearson, r_of_means, varies
-from .columns import Examples, Floats, Ints, codes_of, read_examples, sum_by
+from .columns import Floats, Ints, codes_of, of_pairs, read_examples, sum_by
 from .estimates import Settings
+from .on_files import compute_on_files
 from .resampling import Units, bootstrap, expanded_interval, permutation_p
-from .results import STATISTICS_PACKAGES, Estimate, plain
+from .results import Estimate, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +179,7 @@ def compare_files(
     a: Path, b: Path, output: Path | None = None, *, overwrite: bool = False, **options: Any
 ) -> Comparison:
     """`compare` the examples of two files, and write the result as JSON with its run record."""
-    if output is None:
-        return compare(load_table(a, EXAMPLES), load_table(b, EXAMPLES), **options)
-    with writing(output, overwrite=overwrite) as partial:
-        found = compare(load_table(a, EXAMPLES), load_table(b, EXAMPLES), **options)
-        inputs = {str(path): fingerprint(path) for path in (a, b)}
-        record = run_record(
-            "eval compare", options, inputs, found.seed, packages=STATISTICS_PACKAGES
-        )
-        dump_json(partial, {**found.to_json(), "run": record})
-    return found
+    return compute_on_files("eval compare", compare, [a, b], output, options, overwrite=overwrite)
 
 
 def _common(a: pa.Table, b: pa.Table) -> tuple[tuple[pa.Table, pa.Table], int]:
@@ -223,22 +212,13 @@ def _differences(a: pa.Table, b: pa.Table, predictor: str) -> tuple[_Pairs, int,
     first, size = np.unique(pair, return_index=True, return_counts=True)[1:]
     if not np.array_equal(label[first][pair], label):
         raise TableError("a pair has examples of several classes.")
-    of_pair = [_of_pairs(data, predictor, pair, first) for data in both]
+    of_pair = [of_pairs(data.predictors[predictor], pair, predictor) for data in both]
     with np.errstate(invalid="ignore"):  # -inf - -inf: never seen in either
         x = of_pair[0] - of_pair[1]
     y = sum_by(pair, both[0].outcome - both[1].outcome) / size
     known = np.isfinite(x)
     pairs = _Pairs(x[known], y[known], codes_of(label[first][known]))
     return pairs, int((~known).sum()), int(size[known].sum())
-
-
-def _of_pairs(data: Examples, predictor: str, pair: Ints, first: Ints) -> Floats:
-    """The predictor of each pair."""
-    values = data.predictors[predictor]
-    of_pair = values[first]
-    if not np.array_equal(of_pair[pair], values, equal_nan=True):
-        raise ParameterError(f"{predictor} is not constant within pairs.")
-    return of_pair
 
 
 def _check_size(pairs: _Pairs, predictor: str, n_bins: int) -> int:

@@ -16,9 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from conceptstats.errors import StatisticsError
-from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import fingerprint, load_table
-from conceptstats.tables import EXAMPLES, writing
 
 from .adjusted import adjust, slope_alone
 from .associations import finite_sums, tails, weigh
@@ -26,8 +23,9 @@ from .bins import BinKind, bin_starts
 from .caveats import caveats
 from .columns import PREDICTORS, Examples, Ints, codes_of, count, read_examples
 from .estimates import Estimates, Settings, Used, estimate, use
+from .on_files import compute_on_files
 from .resampling import Units, mean_estimate, permutation_p
-from .results import STATISTICS_PACKAGES, Bin, Correlation, Estimate, PredictorRow, Unseen
+from .results import Bin, Correlation, Estimate, PredictorRow, Unseen
 
 
 def correlate(
@@ -164,16 +162,9 @@ def correlate_file(
     OutputExistsError, OutputError
         And what `correlate` and `conceptstats.table_files.load_table` raise.
     """
-    if output is None:
-        return correlate(load_table(path, EXAMPLES), **options)
-    with writing(output, overwrite=overwrite) as partial:
-        found = correlate(load_table(path, EXAMPLES), **options)
-        inputs = {str(path): fingerprint(path)}
-        record = run_record(
-            "eval correlate", options, inputs, found.seed, packages=STATISTICS_PACKAGES
-        )
-        dump_json(partial, {**found.to_json(), "run": record})
-    return found
+    return compute_on_files(
+        "eval correlate", correlate, [path], output, options, overwrite=overwrite
+    )
 
 
 def _compare(

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-STATISTICS_PACKAGES = ("pandas", "pingouin", "statsmodels")  # for run records
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

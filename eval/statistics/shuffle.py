@@ -10,15 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from conceptstats.errors import ParameterError
-from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import fingerprint, load_table
-from conceptstats.tables import EXAMPLES, writing
 
 from .associations import Sample, finite_sums, gap, unbinned_r, weigh
 from .bins import bin_starts, bin_sums, r_of_means
-from .columns import Floats, read_examples
+from .columns import Floats, of_pairs, read_examples
 from .estimates import Settings, use
-from .results import STATISTICS_PACKAGES, Estimate, plain
+from .on_files import compute_on_files
+from .results import Estimate, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,7 @@ def shuffle(
     used = use(data, predictor)
     pair = np.unique(data.clusters["pair"][used.known], return_inverse=True)[1]
     values, outcome = data.predictors[predictor][used.known], data.outcome[used.known]
-    first = np.unique(pair, return_index=True)[1]
-    of_pair = values[first]
-    if not np.array_equal(of_pair[pair], values):
-        raise ParameterError(f"{predictor} is not constant within pairs.")
+    of_pair = of_pairs(values, pair, predictor)
     rng = np.random.default_rng([seed, 3])
     rows = np.array(
         [_figures(rng.permutation(of_pair)[pair], outcome, n_bins) for _ in range(n_shuffles)]
@@ -129,13 +124,4 @@ def shuffle_file(
     path: Path, output: Path | None = None, *, overwrite: bool = False, **options: Any
 ) -> Shuffled:
     """`shuffle` the examples of a file, and write the result as JSON with its run record."""
-    if output is None:
-        return shuffle(load_table(path, EXAMPLES), **options)
-    with writing(output, overwrite=overwrite) as partial:
-        found = shuffle(load_table(path, EXAMPLES), **options)
-        inputs = {str(path): fingerprint(path)}
-        record = run_record(
-            "eval shuffle", options, inputs, found.seed, packages=STATISTICS_PACKAGES
-        )
-        dump_json(partial, {**found.to_json(), "run": record})
-    return found
+    return compute_on_files("eval shuffle", shuffle, [path], output, options, overwrite=overwrite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,13 @@ import numpy.typing as npt
 from ..statistics.results import Estimate
 
 Floats = npt.NDArray[np.float32]
+AnyFloats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 _Z95 = 1.959963984540054
 
 
-def target_ranks(probabilities: Floats, targets: Ints, twins: Ints) -> Ints:
+def target_ranks(probabilities: AnyFloats, targets: Ints, twins: Ints) -> Ints:
     """Rank of the target of each row; 1 is right.
 
     One and the number of other classes that are *as* probable or more: a tie counts against the
@@ -24,7 +26,7 @@ def target_ranks(probabilities: Floats, targets: Ints, twins: Ints) -> Ints:
 
     Parameters
     ----------
-    probabilities : array of float32, (n, classes)
+    probabilities : array of float, (n, classes)
     targets : array of int64
         Index of the class of each row.
     twins : array of int64
@@ -37,7 +39,7 @@ def target_ranks(probabilities: Floats, targets: Ints, twins: Ints) -> Ints:
     return ranks
 
 
-def top_classes(probabilities: Floats, k: int) -> Ints:
+def top_classes(probabilities: AnyFloats, k: int) -> Ints:
     """Indices of the k most probable classes of each row; ties in the order of the classes."""
     order: Ints = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return order
