@@ -97,6 +97,46 @@ EXAMPLES = pa.schema(
         pa.field("outcome", pa.float64(), nullable=False),  # in [0, 1]
     ]
 )  # and predictors (numbers) and clusters (strings) under any name
+COUNTS = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),  # whose concepts they are
+        pa.field("concept", pa.string(), nullable=False),
+        pa.field("n_captions", pa.int64(), nullable=False),  # samples that hold it
+        pa.field("pretraining", pa.string()),  # where it was counted
+        pa.field("search", pa.string()),  # by text, by tags, by both
+    ]
+)
+ACCURACIES = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("concept", pa.string()),  # null: the whole data set
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),  # shares in [0, 1]
+        pa.field("n", pa.int64()),  # examples that it is over
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("pretrained", pa.string()),
+    ]
+)
+QUESTIONS = pa.schema(
+    [
+        pa.field("question_id", pa.string(), nullable=False),
+        pa.field("image_id", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("answers", pa.list_(pa.string())),  # of people, in their order
+        pa.field("ocr_tokens", pa.list_(pa.string())),
+    ]
+)
+ANSWERS = pa.schema(
+    [
+        pa.field("question_id", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),  # as the model gave it
+        pa.field("question", pa.string()),  # or prompt, as it was put to the model
+        pa.field("image_id", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("score", pa.float64()),  # in [0, 1], where a tool has judged it
+        pa.field("metric", pa.string()),  # of the score
+    ]
+)
 JOINT = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),

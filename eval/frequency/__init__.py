@@ -1,0 +1,1 @@
+"""Concept frequency against accuracy: trend, long tail, agreement, misalignment."""

@@ -1,0 +1,1 @@
+"""Results and predictions of other tools, as tables."""

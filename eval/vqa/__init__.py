@@ -1,0 +1,1 @@
+"""Visual question answering: published metrics, and examples with PMI."""
