@@ -54,7 +54,7 @@ class Scale:
     draws: int  # bootstrap replicates, permutations
 
 
-FULL = Scale(30_000, 24, 40, 1600, 20, 40, 20, 1000)
+FULL = Scale(50_000, 28, 40, 1600, 20, 48, 20, 1000)
 QUICK = Scale(2_500, 8, 12, 120, 5, 12, 8, 200)
 
 

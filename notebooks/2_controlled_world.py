@@ -19,7 +19,7 @@
 # accessories, the same frequencies, the same probe images, and only the association changed.
 #
 # This notebook runs the chain of `conceptstats demo` in a small world, then looks at its tables.
-# The full demo has 24 keys and 40 accessories and takes some minutes; give `FULL` below for it.
+# The full demo has 28 keys and 40 accessories and takes some minutes; give `FULL` below for it.
 
 # %%
 import tempfile

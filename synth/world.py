@@ -76,16 +76,16 @@ class World:
     seed : int
     """
 
-    keys: tuple[str, ...] = KEYS[:24]
+    keys: tuple[str, ...] = KEYS
     accessories: tuple[str, ...] = ACCESSORIES
-    n: int = 30_000
+    n: int = 50_000
     zipf: float = 0.3
     association: float = 3.0
     associated: float = 0.6
     reverse: bool = False
     empty: float = 0.4
     named_one: float = 0.5
-    key_visibility: float = 0.6
+    key_visibility: float = 0.65
     accessory_visibility: float = 1.0
     noise: float = 0.05
     size: int = 64
