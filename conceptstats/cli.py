@@ -12,13 +12,19 @@ from typing import Any
 import click
 
 from conceptstats import __version__
+from conceptstats.data_cli import data_group
 from conceptstats.errors import ConceptStatsError
 from conceptstats.index_cli import index_group
 from conceptstats.options import json_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 from conceptstats.probes_cli import probes
 
-_EXTRA_OF = {"PIL": "synth", "webdataset": "synth"} | dict.fromkeys(
+_EXTRA_OF = {
+    "PIL": "synth",
+    "huggingface_hub": "data",
+    "pooch": "data",
+    "webdataset": "synth",
+} | dict.fromkeys(
     "altair jinja2 matplotlib open_clip pandas pingouin safetensors statsmodels timm torch "
     "torchvision vl_convert".split(),
     "eval",
@@ -58,6 +64,7 @@ def cli(debug: bool) -> None:
     """Count what an image-text model saw together, and set it against where the model fails."""
 
 
+cli.add_command(data_group)
 cli.add_command(index_group)
 cli.add_command(probes)
 

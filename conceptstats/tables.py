@@ -85,8 +85,8 @@ PREDICTIONS = pa.schema(
         pa.field("target", pa.string(), nullable=False),
         pa.field("labels", pa.list_(pa.string()), nullable=False),  # of the top k
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # over all classes
-        pa.field("target_rank", pa.int32(), nullable=False),  # 1: right
-        pa.field("target_probability", pa.float32(), nullable=False),
+        pa.field("target_rank", pa.int32()),  # 1: right; null: wrong, none of the labels
+        pa.field("target_probability", pa.float32()),  # null: unknown
         pa.field("model", pa.string(), nullable=False),
         pa.field("pretrained", pa.string()),
     ]

@@ -6,8 +6,12 @@ import click
 
 from .examples_cli import join, observer
 from .finetune_cli import finetune
+from .frequency_cli import frequency
+from .import_cli import import_
+from .long_tail_cli import agreement, long_tail
 from .report_cli import figure, report
 from .statistics_cli import compare, correlate, shuffle
+from .vqa_cli import vqa
 from .zeroshot_cli import zeroshot
 
 
@@ -19,6 +23,7 @@ def eval_group() -> None:
 
 
 for command in (
-    finetune, zeroshot, join, observer, correlate, compare, shuffle, figure, report
+    finetune, zeroshot, vqa, import_, join, observer, correlate, compare, shuffle,
+    frequency, long_tail, agreement, figure, report,
 ):  # fmt: skip
     eval_group.add_command(command)

@@ -138,13 +138,10 @@ def join_examples(
     shown = shown.take(place.drop_null())
     statistics = _statistics(probes, index)
     rows = pc.index_in(shown["probe_id"], statistics["probe_id"].combine_chunks())
-    right = pc.equal(found["target_rank"], 1)
     table = pa.table(
         {
             "example_id": found["example_id"],
-            "outcome": (right if outcome == "correct" else found["target_probability"]).cast(
-                pa.float64()
-            ),
+            "outcome": _right(found) if outcome == "correct" else _probability(found),
             **{
                 name: statistics[name].take(rows)
                 for name in statistics.column_names
@@ -166,6 +163,32 @@ def join_examples(
         n_unknown=pmi.null_count,
         n_unseen=_count(pc.equal(pmi, -np.inf)),
     )
+
+
+def _right(predictions: pa.Table) -> pa.ChunkedArray:
+    """1 where the target has rank 1. A target without a rank is wrong: it is none of the labels."""
+    beyond = predictions.filter(pc.is_null(predictions["target_rank"]))
+    columns = (beyond[name].to_pylist() for name in ("example_id", "target", "labels"))
+    for name, target, labels in zip(*columns, strict=True):
+        if target in labels or not labels:
+            raise TableError(
+                f"predictions: {name!r} has no target_rank, and its target {target!r} is not known "
+                f"to be beyond its labels ({', '.join(labels[:_NAMED])}).",
+                "target_rank may be null only where the target is none of the labels",
+            )
+    return pc.fill_null(pc.equal(predictions["target_rank"], 1), False).cast(pa.float64())
+
+
+def _probability(predictions: pa.Table) -> pa.ChunkedArray:
+    """The probability of the target among all classes, where all predictions have it."""
+    column = predictions["target_probability"]
+    if column.null_count:
+        raise TableError(
+            f"the probability of the target is unknown in {column.null_count:,} of "
+            f"{len(column):,} predictions.",
+            "--outcome correct",
+        )
+    return column.cast(pa.float64())
 
 
 def _count(flags: pa.ChunkedArray) -> int:

@@ -35,7 +35,7 @@ _result_option = click.option(
 @click.option(
     "--controls",
     help="Columns to hold fixed in the model, with commas between them; or none. [default: those "
-    "of log_n_key, log_n_accessory, length, log_n_pair that there are]",
+    "of log_n_key, log_n_accessory, log_n_concept, length, log_n_pair that there are]",
 )
 @click.option(
     "--cluster",

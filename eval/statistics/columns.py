@@ -18,8 +18,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-PREDICTORS = ("pmi", "log_n_pair", "log_n_key", "log_n_accessory", "length")
-CONTROLS = ("log_n_key", "log_n_accessory", "length", "log_n_pair")  # kept in this order
+PREDICTORS = ("pmi", "log_n_pair", "log_n_key", "log_n_accessory", "log_n_concept", "length")
+CONTROLS = (  # kept in this order
+    "log_n_key", "log_n_accessory", "log_n_concept", "length", "log_n_pair"
+)  # fmt: skip
 CLUSTERS = ("class", "pair", "accessory", "image")
 MIN_CLUSTERS = 10  # with fewer, no interval can be trusted far
 
@@ -75,7 +77,7 @@ def read_examples(
         With the columns of `conceptstats.tables.EXAMPLES`, predictors and clusters.
     predictor : str
     controls : sequence of str, optional
-        None: those of log_n_key, log_n_accessory, length and log_n_pair that there are.
+        None: those of `CONTROLS` that there are.
     cluster : str or sequence of str, optional
         Up to two columns; empty: examples are independent. None: the coarsest of class, pair and
         image that has ten values.

@@ -51,8 +51,9 @@ def correlate(
         means unknown, and is left out of everything but the mean outcome.
     predictor : str
     controls : sequence of str, optional
-        Columns held fixed in the model. None: those of log_n_key, log_n_accessory, length and
-        log_n_pair that there are; of those that make each other up, the last is dropped.
+        Columns held fixed in the model. None: those of log_n_key, log_n_accessory,
+        log_n_concept, length and log_n_pair that there are; of those that make each other up, the
+        last is dropped.
     cluster : str or sequence of str, optional
         Columns within which examples are alike; the bootstrap resamples the first, the models
         allow for both. None: the coarsest of class, pair and image with ten values. Empty:

@@ -1,0 +1,1 @@
+"""Manifests of the papers' data sets and models, one TOML file each."""

@@ -1,0 +1,178 @@
+"""Questions and people's answers, in the layouts of their benchmarks, as one table.
+
+Read are VQA form (``questions[...]`` and ``annotations[...]``: VQAv2, OK-VQA, TextVQA as LLaVA's
+users convert it), TextVQA's own ``data[...]``, GQA's ``{id: {...}}``, JSON lines (POPE:
+``question_id, image, text, label``; LLaVA's question files), and tables of
+`conceptstats.tables.QUESTIONS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conceptstats.errors import TableError
+from conceptstats.table_files import load_table
+from conceptstats.tables import QUESTIONS
+
+from .json_files import Row, check_rows, first_of, read_json
+from .matching import check_left_over, match_rows
+from .prompts import read_prompt
+
+KINDS = (
+    pa.field("question_type", pa.string()),  # VQA: first words; GQA: structure; POPE: category
+    pa.field("answer_type", pa.string()),  # VQA: yes/no, number, other; GQA: binary, open
+    pa.field("is_balanced", pa.bool_()),  # GQA: in its balanced half
+)
+TYPED_QUESTIONS = pa.schema([*QUESTIONS, *KINDS])
+_GOLD = pa.schema(  # annotations need no text of their own
+    [field.with_nullable(field.name != "question_id") for field in TYPED_QUESTIONS]
+)
+_LAYOUT = (
+    'VQA form {"questions": […]}, {"annotations": […]} or {"data": […]}, GQA\'s {"ID": {…}}, or '
+    "one object with question_id or question a line"
+)
+_TABLES = (".parquet", ".arrow", ".csv")
+_CATEGORY = re.compile(r"_pope_(\w+)$")  # POPE has it in the name of its files
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Questions with what people answered, and the rows that did not find each other."""
+
+    table: pa.Table  # `TYPED_QUESTIONS`; answers are null where there are none
+    n_annotations: int
+    unmatched_annotations: tuple[str, ...]  # ids
+
+    @property
+    def unanswered(self) -> list[str]:
+        """Ids of questions without people's answers."""
+        return list(self.table.filter(self.table["answers"].is_null())["question_id"].to_pylist())
+
+
+def read_questions(
+    questions: Path, annotations: Sequence[Path] = (), *, max_unmatched: float = 0.0
+) -> Gold:
+    """Questions of a file, with the answers of annotation files, or their own.
+
+    Parameters
+    ----------
+    questions : Path
+    annotations : sequence of Path
+        Empty where the questions have their answers. Matched as `matching.match_rows` says.
+    max_unmatched : float
+        Largest share of annotations without question, and of questions without answers.
+
+    Raises
+    ------
+    TableError
+        When a file is missing, damaged or of another layout, annotations of one question differ, or
+        too many rows are unmatched.
+    """
+    table = _read(questions, TYPED_QUESTIONS)
+    read = [_read(path, _GOLD) for path in annotations]
+    given = pa.concat_tables(read) if read else _GOLD.empty_table()
+    gold = _annotate(table, given) if annotations else Gold(table, 0, ())
+    check_left_over(
+        "annotations", gold.unmatched_annotations, gold.n_annotations, "question", max_unmatched,
+        "give the questions that they are of",
+    )  # fmt: skip
+    check_left_over(
+        "questions", gold.unanswered, table.num_rows, "answers of people", max_unmatched,
+        "give them with --annotations",
+    )  # fmt: skip
+    return gold
+
+
+def _annotate(questions: pa.Table, annotations: pa.Table) -> Gold:
+    matches = match_rows(questions, annotations, "answers", "annotations")
+    found = annotations.take(pa.array(matches.rows, pa.int64()))
+    for name in ("answers", *(field.name for field in KINDS)):
+        place = questions.schema.get_field_index(name)
+        merged = pc.coalesce(found[name], questions[name])
+        questions = questions.set_column(place, questions.schema.field(name), merged)
+    unused = annotations["question_id"].take(pa.array(matches.unused, pa.int64())).to_pylist()
+    return Gold(questions, annotations.num_rows, tuple(unused))
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    if path.suffix in _TABLES:
+        return load_table(path, schema).select(schema.names)
+    rows = check_rows(_rows(read_json(path)), path, _LAYOUT)
+    category = _CATEGORY.search(path.stem)
+    read = [_read_row(row, category and category[1]) for row in rows]
+    for field in schema:
+        missing = [number for number, row in enumerate(read, 1) if row[field.name] is None]
+        if missing and not field.nullable:
+            raise TableError(
+                f"{path}: {len(missing):,} of {len(read):,} rows have no {field.name}, the first "
+                f"of them is row {missing[0]:,} (keys: {', '.join(rows[missing[0] - 1])}).",
+                f"expected {_LAYOUT}",
+            )
+    try:
+        table = pa.Table.from_pylist(read, schema)
+    except (pa.ArrowException, TypeError) as error:
+        raise TableError(f"{path} has another layout than {_LAYOUT}: {error}.") from error
+    if n := pc.list_flatten(table["answers"]).null_count:
+        raise TableError(f"{path}: {n:,} answers of people are empty objects or null.")
+    return table
+
+
+def _rows(document: Any) -> Any:
+    """The rows of a document of any of the layouts."""
+    if not isinstance(document, dict):
+        return document
+    for name in ("questions", "annotations", "data"):
+        if isinstance(document.get(name), list):
+            return document[name]
+    if "question_id" in document:  # one line
+        return [document]
+    if all(isinstance(row, dict) for row in document.values()):
+        return [{"question_id": name, **row} for name, row in document.items()]
+    return None
+
+
+def _read_row(row: Row, category: str | None) -> Row:
+    """A row of any of the layouts, under the names of `TYPED_QUESTIONS`."""
+    text = first_of(row, "question", "text")
+    prompt = read_prompt(text) if isinstance(text, str) else None
+    types = row.get("types")
+    structure = types.get("structural") if isinstance(types, dict) else None
+    kind = structure and ("open" if structure == "query" else "binary")
+    return {
+        "question_id": as_id(row.get("question_id")),
+        "image_id": image_of(row),
+        "question": prompt and prompt.question,
+        "answers": _answers(row),
+        "ocr_tokens": first_of(row, "ocr_tokens") or (prompt and prompt.ocr_tokens),
+        "question_type": first_of(row, "question_type", "category") or structure or category,
+        "answer_type": row.get("answer_type") or kind,
+        "is_balanced": row.get("isBalanced"),
+    }
+
+
+def _answers(row: Row) -> list[Any] | None:
+    """What people answered: a list of texts or of objects, one answer, or POPE's label."""
+    answers = first_of(row, "answers", "answer", "label")
+    if isinstance(answers, list):
+        return [item.get("answer") if isinstance(item, dict) else item for item in answers]
+    return None if answers is None else [answers]
+
+
+def as_id(value: object) -> str | None:
+    """An id as text; files give numbers and texts."""
+    return None if value is None or isinstance(value, list | dict) else str(value)
+
+
+def image_of(row: Row) -> str | None:
+    """The id of a row's image, or the name of its file without folder and ending."""
+    name = first_of(row, "image_id", "imageId")
+    if name is None and isinstance(row.get("image"), str):
+        name = PurePosixPath(row["image"]).stem
+    return as_id(name)
