@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_json
 
-if TYPE_CHECKING:
-    from .report.figures import Kind
-
+# The names of `report.recipes`, which would import matplotlib; a test holds them alike.
+RECIPES = (
+    *("accuracy-pmi", "vqa-pmi", "accuracy-frequency", "long-tail", "agreement"),
+    *("bins", "predictors"),
+)
 _results = click.argument("results", nargs=-1, required=True, metavar="[LABEL=]RESULTS.json...")
 
 
@@ -32,12 +33,18 @@ _results = click.argument("results", nargs=-1, required=True, metavar="[LABEL=]R
     help="File to write: .pdf, .png (300 dpi) or .svg; may be given again.",
 )
 @click.option(
+    "--recipe",
+    type=click.Choice(RECIPES),
+    show_default="accuracy-pmi",
+    help="accuracy-pmi, vqa-pmi: accuracy in bins of PMI, or of another predictor. "
+    "accuracy-frequency: in bins of the frequency of concepts. long-tail: counts by rank, and "
+    "shares of rare concepts. agreement: counts in one data set against another. bins: r against "
+    "the number of bins. predictors: slope and r of each.",
+)
+@click.option(
     "--kind",
     type=click.Choice(["accuracy", "bins", "predictors"]),
-    default="accuracy",
-    show_default=True,
-    help="accuracy: in bins of the predictor. bins: r against the number of bins. predictors: "
-    "slope and r of each.",
+    help="Older name of --recipe accuracy-pmi, bins or predictors.",
 )
 @click.option(
     "--width", default=3.4, show_default=True, help="Inches: 3.4 for a column, 7 for a page."
@@ -53,21 +60,24 @@ _results = click.argument("results", nargs=-1, required=True, metavar="[LABEL=]R
 def figure(
     results: tuple[str, ...],
     outputs: tuple[Path, ...],
-    kind: Kind,
+    recipe: str | None,
+    kind: str | None,
     width: float,
     examples: Path | None,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Draw RESULTS of eval correlate, or of eval compare, in one picture."""
+    """Draw RESULTS of eval correlate, compare, frequency, long-tail or agreement in one picture."""
     from .report.figures import draw_files
     from .report.result_files import parse_labels
 
+    if recipe and kind:
+        raise click.UsageError("--kind is an older name of --recipe: give one of them.")
     draw_files(
         parse_labels(results),
         outputs,
-        kind=kind,
+        recipe=recipe or kind or RECIPES[0],
         width=width,
         examples=examples,
         overwrite=overwrite,
@@ -120,7 +130,11 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Put RESULTS into one HTML page that needs no network; the first of them is the main one."""
+    """Put RESULTS into one HTML page that needs no network; the first of them is the main one.
+
+    They are of eval correlate, with those of compare and shuffle beside; results of frequency,
+    long-tail and agreement have a part of their own, and can stand alone.
+    """
     from .report.report import read_intro, write_report
     from .report.result_files import parse_labels
 

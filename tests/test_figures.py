@@ -251,10 +251,10 @@ def test_files_are_not_overwritten(main: dict[str, Any], tmp_path: Path) -> None
     [
         (lambda main: draw_figure({}), "0 results"),
         (lambda main: draw_figure({str(k): main for k in range(8)}), "8 results"),
-        (lambda main: draw_figure({"a": main}, "pie"), "kind is 'pie'"),
+        (lambda main: draw_figure({"a": main}, "pie"), "recipe is 'pie'"),
         (lambda main: draw_figure({"a": main}, width=34), "34 inches"),
-        (lambda main: draw_figure({"a": main, "b": comparison()}), "b is a comparison"),
-        (lambda main: draw_figure({"b": comparison()}, "bins"), "b is a comparison"),
+        (lambda main: draw_figure({"a": main, "b": comparison()}), "b is of eval compare"),
+        (lambda main: draw_figure({"b": comparison()}, "bins"), "b is of eval compare"),
         (lambda main: draw_figure({"a": main, "b": shuffled()}), "b is of eval shuffle"),
         (
             lambda main: draw_figure({"a": main, "b": {**main, "predictor": "length"}}),
@@ -275,7 +275,7 @@ def test_what_does_not_go_together(
     ("change", "message"),
     [
         (lambda data: [1, 2], "no result of eval"),
-        (lambda data: {**data, "kind": "frequency"}, "no result of eval"),
+        (lambda data: {**data, "kind": "pie"}, "no result of eval"),
         (lambda data: {"kind": "compare"}, "predictor is missing"),
         (lambda data: {**data, "r_binned": "<b>"}, "r_binned is '<b>', expected a number"),
         (lambda data: {**data, "r_unbinned": float("nan")}, "r_unbinned is nan"),

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.ticker import MaxNLocator
 
 from .by_pair import column
-from .figure_parts import ACCURACY_KEYS, GREY, Means, Series, array, level, limits, means_of, moved
-from .result_files import is_comparison
+from .figure_parts import (
+    ACCURACY_KEYS,
+    GREY,
+    Means,
+    Series,
+    array,
+    level,
+    limits,
+    mark_break,
+    means_of,
+    moved,
+)
+from .result_kinds import is_comparison
 from .wording import POINTS, axis_title
 
 if TYPE_CHECKING:
@@ -20,12 +31,44 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Transform
 
-UNSEEN_LABEL = "never seen\ntogether"
 _BREAK = 0.13  # of the range of the predictor, between it and what was never seen
+_LABEL = 0.145  # of the axis, that the label of this takes
+
+
+class Words(NamedTuple):
+    """What the axes and the legend call things."""
+
+    accuracy: str
+    after: str  # between it and its interval: a blank, or a new line
+    predictors: Mapping[str, str]  # titles of some of them
+    unseen: str  # label of what was never seen, on the axis
+    unseen_too: str  # the same, in the legend
+
+    def title(self, predictor: str) -> str:
+        """Title of the axis of a predictor."""
+        return self.predictors.get(predictor) or axis_title(predictor)
+
+
+PICTURES = Words("accuracy", " ", {}, "never seen\ntogether", "never seen together")
+QUESTIONS = Words(
+    "VQA accuracy",
+    "\n",
+    {
+        "pmi": "mean PMI of question and answer (nats)",
+        "pmi_min": "least PMI of question and answer (nats)",
+        "pmi_answer_question": "mean PMI of answer with question (nats)",
+    },
+    "never seen\ntogether",
+    "with nothing seen together",
+)
 
 
 def draw_accuracy(
-    figure: Figure, series: Sequence[Series], pairs: pa.Table | None = None
+    figure: Figure,
+    series: Sequence[Series],
+    pairs: pa.Table | None = None,
+    *,
+    words: Words = PICTURES,
 ) -> list[Artist]:
     """Accuracy in bins of the predictor, and the examples of each bin below."""
     grid = figure.add_gridspec(2, 1, height_ratios=[6, 1], hspace=0.02)
@@ -43,8 +86,8 @@ def draw_accuracy(
         _draw_counts(counts, one, means, alone=len(series) == 1)
         _draw_unseen(figure, axes, counts, one, aside)
     has_unseen = any(one.result.get("unseen") for one in series)
-    _finish_predictor(counts, series, low, high, aside if has_unseen else None)
-    _finish_accuracy(axes, series, has_pairs=pairs is not None)
+    _finish_predictor(counts, series, (low, high), aside if has_unseen else None, words)
+    _finish_accuracy(axes, series, words, has_pairs=pairs is not None)
     _finish_counts(counts, series)
     return handles
 
@@ -145,25 +188,34 @@ def _draw_pairs(axes: Axes, pairs: pa.Table, aside: float) -> None:
 
 
 def _finish_predictor(
-    axes: Axes, series: Sequence[Series], low: float, high: float, aside: float | None
+    axes: Axes,
+    series: Sequence[Series],
+    reach: tuple[float, float],
+    aside: float | None,
+    words: Words,
 ) -> None:
     """The axis of the predictor, broken before what was never seen together."""
+    low, high = reach
     result = series[0].result
-    title = axis_title(str(result["predictor"]))
+    title = words.title(str(result["predictor"]))
     axes.set_xlabel(f"difference of {title}" if is_comparison(result) else title, parse_math=False)
     ticks = [x for x in MaxNLocator(6).tick_values(low, high) if low <= x <= high]
     names = [f"{x:g}".replace("-", "\N{MINUS SIGN}") for x in ticks]
     margin = 0.03 * max(high - low, 1e-9)
     start = low
     if aside is not None:
-        ticks, names = [aside, *ticks], [UNSEEN_LABEL, *names]
-        _mark_break(axes, (aside + low) / 2, 0.006 * (high - aside))
+        kept = [k for k, x in enumerate(ticks) if x - aside > _LABEL * (high - aside)]
+        ticks, names = [ticks[k] for k in kept], [names[k] for k in kept]
+        ticks, names = [aside, *ticks], [words.unseen, *names]
+        mark_break(axes, (aside + low) / 2, 0.006 * (high - aside))
         start = aside - margin
     axes.set_xticks(ticks, names)
     axes.set_xlim(start - margin, high + margin)
 
 
-def _finish_accuracy(axes: Axes, series: Sequence[Series], *, has_pairs: bool) -> None:
+def _finish_accuracy(
+    axes: Axes, series: Sequence[Series], words: Words, *, has_pairs: bool
+) -> None:
     axes.tick_params(labelbottom=False)
     tables = [means_of(one.result) for one in series]
     shown = [y for means in tables for y in (*means.y, *means.low, *means.high)]
@@ -173,10 +225,10 @@ def _finish_accuracy(axes: Axes, series: Sequence[Series], *, has_pairs: bool) -
     if is_comparison(series[0].result):
         axes.axhline(0, color=GREY, linewidth=0.6, zorder=0.5)
         axes.axvline(0, color=GREY, linewidth=0.6, zorder=0.5)
-        axes.set_ylabel(f"difference of accuracy,\n{level(series)} (points)")
+        axes.set_ylabel(f"difference of {words.accuracy},\n{level(series)} (points)")
         axes.set_ylim(*limits([*shown, 0.0], (-POINTS, POINTS)))
     else:
-        axes.set_ylabel(f"accuracy, {level(series)} (%)")
+        axes.set_ylabel(f"{words.accuracy},{words.after}{level(series)} (%)")
         shown += [0.0, POINTS] if has_pairs else []
         axes.set_ylim(*limits(shown, (-3.0, POINTS + 3.0)))
 
@@ -188,13 +240,3 @@ def _finish_counts(axes: Axes, series: Sequence[Series]) -> None:
     axes.set_ylim(0, most * 1.2)
     axes.set_yticks([0, most], ["0", f"{most:,}"])
     axes.set_ylabel("pairs" if is_comparison(series[0].result) else "n")
-
-
-def _mark_break(axes: Axes, x: float, half: float) -> None:
-    """Two strokes across the axis at x, which is cut between them."""
-    across = axes.get_xaxis_transform()
-    axes.plot([x - half, x + half], [0, 0], color="white", linewidth=2.5, transform=across,
-              clip_on=False, zorder=5)  # fmt: skip
-    axes.plot([x - half, x + half], [0, 0], linestyle="none", marker=[(-0.5, -1), (0.5, 1)],
-              markersize=6, color="black", markeredgewidth=0.6, transform=across, clip_on=False,
-              zorder=6)  # fmt: skip

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from .figure_accuracy import draw_accuracy
+from .figure_accuracy import PICTURES, Words
 from .figure_parts import ENDS, GREY, Series, array, level, limits, moved
-from .result_files import is_comparison
-from .wording import POINTS, estimate, name_of, shortened
+from .result_kinds import is_comparison
+from .wording import POINTS, estimate, name_of, shortened, whole
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -23,7 +23,7 @@ _R_KEYS = ("r", "low", "high")
 _UNBINNED_KEYS = ("r_unbinned", "r_unbinned_low", "r_unbinned_high")
 
 
-def small_print(one: Series, kind: str, *, labelled: bool) -> str:
+def small_print(one: Series, kind: str, *, labelled: bool, words: Words = PICTURES) -> str:
     """What the legend says of a result: the figures that must stand beside the picture."""
     result = one.result
     parts = [f"{one.label}:"] if labelled else []
@@ -31,26 +31,21 @@ def small_print(one: Series, kind: str, *, labelled: bool) -> str:
         binned, unbinned = (estimate(result, f"r_delta_{how}") for how in ("binned", "unbinned"))
         bins = f"over {result['n_bins']} bins,"
         pairs = f"over {result['n_pairs']:,} pairs unbinned"
-        return " ".join([*parts, _whole(f"r = {binned}"), bins, _whole(unbinned), pairs])
+        return " ".join([*parts, whole(f"r = {binned}"), bins, whole(unbinned), pairs])
     unit = " and ".join(result["cluster"]) or "example"
     n = result["n" if kind == "predictors" else "n_used"]
-    size = f"{_whole(f'n = {n:,},')} {result['n_clusters']:,} clusters ({unit})"
+    size = f"{whole(f'n = {n:,},')} {result['n_clusters']:,} clusters ({unit})"
     unbinned = estimate(result, "r_unbinned")
     if kind == "bins":
-        parts += [f"line and band: {_whole(f'r = {unbinned}')} unbinned;"]
+        parts += [f"line and band: {whole(f'r = {unbinned}')} unbinned;"]
     elif kind == "accuracy":
         binned, gap = estimate(result, "r_binned"), estimate(result, "gap_5pct", 1, POINTS)
         bins = f"over {result['n_bins']} {result['bins']} bins,"
-        parts += [_whole(f"r = {binned}"), bins, _whole(unbinned), "unbinned;"]
-        parts += [f"top 5% minus bottom 5%: {_whole(gap)} points;"]
+        parts += [whole(f"r = {binned}"), bins, whole(unbinned), "unbinned;"]
+        parts += [f"top 5% minus bottom 5%: {whole(gap)} points;"]
         if result["unseen"]:
-            size += f" and {result['unseen']['n']:,} never seen together"
+            size += f" and {result['unseen']['n']:,} {words.unseen_too}"
     return " ".join([*parts, size])
-
-
-def _whole(text: str) -> str:
-    """The text with blanks at which a line does not end."""
-    return text.replace(" ", "\u00a0")
 
 
 def draw_bins(
@@ -136,11 +131,3 @@ def _draw_row(figure: Figure, axes: Axes, one: Series, key: str, names: Sequence
     (points,) = axes.plot(value, places, one.look.marker, color=one.look.colour, transform=move,
                           label=f"{key} {one.label}")  # fmt: skip
     return points
-
-
-Panel = Callable[["Figure", Sequence[Series], "pa.Table | None"], "list[Artist]"]
-PANELS: Mapping[str, Panel] = {
-    "accuracy": draw_accuracy,
-    "bins": draw_bins,
-    "predictors": draw_predictors,
-}

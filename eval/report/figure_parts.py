@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from ..statistics.columns import Floats
-from .result_files import is_comparison
+from .result_kinds import is_comparison
 from .wording import POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Transform
+    from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Transform
 
 ENDS = ("", "_low", "_high")
 GREY = "0.6"
@@ -86,3 +88,80 @@ def moved(figure: Figure, axes: Axes, one: Series, *, down: bool = False) -> Tra
     """Data coordinates, moved by the shift of a series to the right, or down."""
     x, y = (0.0, -2 * one.shift) if down else (one.shift, 0.0)
     return axes.transData + ScaledTranslation(x / 72, y / 72, figure.dpi_scale_trans)
+
+
+def mark_break(axes: Axes, x: float, half: float) -> None:
+    """Two strokes across the axis at x, which is cut between them."""
+    across = axes.get_xaxis_transform()
+    axes.plot([x - half, x + half], [0, 0], color="white", linewidth=2.5, transform=across,
+              clip_on=False, zorder=5)  # fmt: skip
+    axes.plot([x - half, x + half], [0, 0], linestyle="none", marker=[(-0.5, -1), (0.5, 1)],
+              markersize=6, color="black", markeredgewidth=0.6, transform=across, clip_on=False,
+              zorder=6)  # fmt: skip
+
+
+class Zeros(NamedTuple):
+    """Where counts of 0 are drawn on a logarithmic axis, and what stands there."""
+
+    place: float
+    label: str
+    fence: float | None  # a line between them and the rest
+
+
+def zeros_aside(low: float, high: float) -> Zeros:
+    """Left of all counts, behind a line."""
+    gap = max((high / low) ** 0.12, 1.6)
+    return Zeros(low / gap, "0", low / gap**0.5)
+
+
+def log_axis(
+    axes: Axes,
+    which: Literal["x", "y"],
+    low: float,
+    high: float,
+    zeros: Zeros | None,
+    *,
+    most_ticks: int = 6,
+) -> None:
+    """Make an axis of counts logarithmic.
+
+    Parameters
+    ----------
+    axes : Axes
+    which : {"x", "y"}
+    low, high : float
+        Least and greatest positive count.
+    zeros : Zeros or None
+        Of counts of 0, where there are any.
+    most_ticks : int
+        At powers of ten, besides that of zeros.
+    """
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    start, end = np.log10([zeros.place if zeros else low, high])
+    margin = max(0.03 * (end - start), 0.02)
+    # A power close to the zeros would stand in their label.
+    first = int(np.ceil((start + (end - start) / (2 * most_ticks) if zeros else start) - 1e-9))
+    last = int(np.floor(end + 1e-9))
+    step = max(1, -(-(last - first + 1) // most_ticks))
+    powers = [k for k in range(first, last + 1) if k % step == 0]
+    ticks, names = [10.0**k for k in powers], [power(k) for k in powers]
+    if zeros:
+        ticks, names = [zeros.place, *ticks], [zeros.label, *names]
+    if zeros and zeros.fence:
+        line = axes.axvline if which == "x" else axes.axhline
+        line(zeros.fence, color=GREY, linewidth=0.5, linestyle=":", zorder=0.5)
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticks(ticks, names)
+    ends = 10 ** (start - margin), 10 ** (end + margin)
+    (axes.set_xlim if which == "x" else axes.set_ylim)(*ends)
+
+
+def power(exponent: int) -> str:
+    """A power of ten in few letters."""
+    if 0 <= exponent <= 2:
+        return f"{10**exponent}"
+    for unit, letter in ((6, "M"), (3, "k")):
+        if unit <= exponent < unit + 3:
+            return f"{10 ** (exponent - unit)}{letter}"
+    return f"$10^{{{exponent}}}$"

@@ -1,4 +1,4 @@
-"""Pictures of results: accuracy against a predictor, r against bins, predictors side by side.
+"""Pictures of results, by recipe.
 
 They are sized for a column of a paper, can be told apart in grey and by colour-blind readers, and
 equal results make equal files.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.style
 import pyarrow as pa
@@ -23,16 +23,15 @@ from conceptstats.table_files import check_ending, fingerprint, load_table
 from conceptstats.tables import EXAMPLES, writing
 
 from .by_pair import pairs_of
-from .figure_panels import PANELS, small_print
 from .figure_parts import Look, Series
-from .result_files import check_result, is_comparison, is_shuffle, load_results
+from .recipes import COLUMN, KINDS, RECIPES, Recipe
+from .result_files import load_results
+from .result_kinds import check_result, kind_of
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
 
-Kind = Literal["accuracy", "bins", "predictors"]
 ENDINGS = (".pdf", ".png", ".svg")
-COLUMN = 3.4  # inches
 
 _LOOKS: tuple[Look, ...] = (  # colours of Okabe and Ito
     Look("#0072B2", "o", "-"),
@@ -47,8 +46,6 @@ MOST_RESULTS = len(_LOOKS)
 _WIDTHS = (2.5, 12.0)  # inches
 _HANDLE = 0.34  # inches of the marker before it
 _LINE = 0.135  # inches of a line of small print
-_HEIGHTS = {"accuracy": 2.35, "bins": 2.1, "predictors": 0.75}  # inches, at the width of a column
-_PREDICTOR_ROW = 0.27  # inches
 _DEFAULT_STYLE = "default"
 _STYLE: dict[str, Any] = {
     "font.size": 7.5,
@@ -74,7 +71,7 @@ _STYLE: dict[str, Any] = {
 
 def draw_figure(
     results: Mapping[str, Mapping[str, Any]],
-    kind: Kind = "accuracy",
+    recipe: str = "accuracy-pmi",
     width: float = COLUMN,
     *,
     examples: pa.Table | None = None,
@@ -84,14 +81,18 @@ def draw_figure(
     Parameters
     ----------
     results : mapping
-        By label, as `eval correlate` writes them; or comparisons, as `eval compare` does.
-    kind : {"accuracy", "bins", "predictors"}
-        Accuracy in bins of the predictor (of comparisons: difference of accuracy in bins of its
-        difference); r against the number of bins; slope and r of every predictor.
+        By label, as `eval correlate`, `compare`, `frequency`, `long-tail` or `agreement` writes
+        them.
+    recipe : str
+        accuracy-pmi: accuracy in bins of the predictor (of comparisons: difference of accuracy in
+        bins of its difference). vqa-pmi: the same of questions. accuracy-frequency: accuracy in
+        bins of the concepts' frequency. long-tail: counts by rank, shares under n. agreement:
+        counts in one data set against another. bins: r against the number of bins. predictors:
+        slope and r of each.
     width : float
         Inches.
     examples : Table, optional
-        Of the only result: each pair is drawn as a dot behind the bins.
+        Of the only result of accuracy-pmi or vqa-pmi: each pair is drawn as a dot behind the bins.
 
     Raises
     ------
@@ -100,22 +101,48 @@ def draw_figure(
     TableError
         When a result holds something else, or the examples have no pairs.
     """
-    _check(results, kind, width, examples)
+    found = _find(recipe)
+    _check(results, recipe, width, examples)
+    parts = _parts(results, found)
     series = [
-        Series(label, result, look, shift=2.0 * (k - (len(results) - 1) / 2))
-        for k, ((label, result), look) in enumerate(zip(results.items(), _LOOKS, strict=False))
+        Series(label, result, look, shift=2.0 * (k - (len(parts) - 1) / 2))
+        for k, ((label, result), look) in enumerate(zip(parts.items(), _LOOKS, strict=False))
     ]
-    texts = [small_print(one, kind, labelled=len(series) > 1) for one in series]
+    texts = [found.says(one, labelled=len(series) > 1) for one in series]
     lines = [wrap(text, width - _HANDLE, _STYLE["legend.fontsize"]) for text in texts]
     with matplotlib.style.context([_DEFAULT_STYLE, _STYLE]):
         figure = Figure(layout="constrained")
-        figure.set_size_inches(width, _height(kind, width, series) + _LINE * sum(map(len, lines)))
+        figure.set_size_inches(width, found.height(width, series) + _LINE * sum(map(len, lines)))
         pairs = None
         if examples is not None:
             pairs = pairs_of(examples, str(series[0].result["predictor"]))
-        handles = PANELS[kind](figure, series, pairs)
+        handles = found.draw(figure, series, pairs)
         _add_legend(figure, handles, ["\n".join(part) for part in lines])
     return figure
+
+
+def _find(name: str) -> Recipe:
+    recipe = RECIPES.get(KINDS.get(name, name))
+    if recipe is None:
+        raise ParameterError(f"recipe is {name!r}, expected {', '.join(RECIPES)}.")
+    return recipe
+
+
+def _parts(
+    results: Mapping[str, Mapping[str, Any]], recipe: Recipe
+) -> dict[str, Mapping[str, Any]]:
+    """What is drawn as one series each; a name that stands twice is told by its result."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for label, result in results.items():
+        for name, part in recipe.parts(label, result).items():
+            found[f"{label} {name}" if name in found else name] = part
+    if len(found) > MOST_RESULTS:
+        raise ParameterError(
+            f"the results hold {len(found)} models or sets of concepts, expected 1 to "
+            f"{MOST_RESULTS} in a figure.",
+            "write results of fewer of them",
+        )
+    return found
 
 
 def render(figure: Figure, ending: str, description: str = "") -> bytes:
@@ -187,7 +214,7 @@ def draw_files(
     paths: Mapping[str, Path],
     outputs: Sequence[Path],
     *,
-    kind: Kind = "accuracy",
+    recipe: str = "accuracy-pmi",
     width: float = COLUMN,
     examples: Path | None = None,
     overwrite: bool = False,
@@ -205,54 +232,63 @@ def draw_files(
         check_ending(output, ENDINGS)
     results = load_results(paths)
     table = None if examples is None else load_table(examples, EXAMPLES)
-    figure = draw_figure(results, kind, width, examples=table)
+    figure = draw_figure(results, recipe, width, examples=table)
+    name = KINDS.get(recipe, recipe)
     made_of = [f"{label}={fingerprint(path)}" for label, path in paths.items()]
-    description = f"conceptstats {__version__} eval figure --kind {kind} {' '.join(made_of)}"
+    description = f"conceptstats {__version__} eval figure --recipe {name} {' '.join(made_of)}"
     for output in outputs:
         save_figure(figure, output, description=description, overwrite=overwrite)
 
 
 def _check(
-    results: Mapping[str, Mapping[str, Any]], kind: str, width: float, examples: pa.Table | None
+    results: Mapping[str, Mapping[str, Any]], name: str, width: float, examples: pa.Table | None
 ) -> None:
-    if kind not in get_args(Kind):
-        raise ParameterError(f"kind is {kind!r}, expected {', '.join(get_args(Kind))}.")
+    recipe = _find(name)
     if not _WIDTHS[0] <= width <= _WIDTHS[1]:
         raise ParameterError(
             f"the width is {width} inches, expected {_WIDTHS[0]} to {_WIDTHS[1]}.",
             "3.4 is a column of a paper, 7 a page",
         )
-    if not 0 < len(results) <= MOST_RESULTS:
-        raise ParameterError(f"{len(results)} results, expected 1 to {MOST_RESULTS} in a figure.")
+    most = 1 if recipe.one_result else MOST_RESULTS
+    if not 0 < len(results) <= most:
+        raise ParameterError(f"{len(results)} results, expected {_span(most)} in a figure.")
     for label, result in results.items():
         check_result(result, label)
-    if shuffled := [label for label, result in results.items() if is_shuffle(result)]:
-        raise ParameterError(
-            f"{shuffled[0]} is of eval shuffle, which has no bins to draw.",
-            "conceptstats eval report takes it",
-        )
-    compared = [label for label, result in results.items() if is_comparison(result)]
-    if compared and (kind != "accuracy" or len(compared) < len(results)):
-        raise ParameterError(
-            f"{compared[0]} is a comparison of two worlds, which goes with other comparisons into "
-            "a figure of kind accuracy only."
-        )
-    predictors = {str(result["predictor"]) for result in results.values()}
-    if len(predictors) > 1 and kind == "accuracy":
+    _check_kinds(results, name, recipe)
+    predictors = {str(result.get("predictor")) for result in results.values()}
+    if len(predictors) > 1 and recipe.one_predictor:
         raise ParameterError(
             f"the results have different predictors: {', '.join(sorted(predictors))}.",
             "one axis can show one of them",
         )
-    if examples is not None and (len(results) > 1 or compared or kind != "accuracy"):
-        raise ParameterError("examples go with one result in a figure of kind accuracy.")
+    kinds = {kind_of(result) for result in results.values()}
+    if examples is not None and (
+        len(results) > 1 or not recipe.has_pairs or kinds != {"correlate"}
+    ):
+        raise ParameterError(
+            "examples go with one result of eval correlate in a figure accuracy-pmi or vqa-pmi."
+        )
 
 
-def _height(kind: Kind, width: float, series: list[Series]) -> float:
-    height = _HEIGHTS[kind] + 0.25 * (width - COLUMN)
-    if kind == "predictors":
-        names = {row["name"] for one in series for row in one.result["predictors"]}
-        height += len(names) * max(_PREDICTOR_ROW, 0.09 * (len(series) + 1))
-    return height
+def _span(most: int) -> str:
+    return "1" if most == 1 else f"1 to {most}"
+
+
+def _check_kinds(results: Mapping[str, Mapping[str, Any]], name: str, recipe: Recipe) -> None:
+    for label, result in results.items():
+        kind = kind_of(result)
+        if kind in recipe.takes:
+            continue
+        others = [other for other, one in RECIPES.items() if kind in one.takes]
+        raise ParameterError(
+            f"{label} is of eval {kind}, and a figure {name} takes results of eval "
+            f"{' or '.join(recipe.takes)}.",
+            f"--recipe {' or '.join(others)} draws it" if others else "eval report takes it",
+        )
+    kinds = {kind_of(result): label for label, result in results.items()}
+    if len(kinds) > 1:
+        told = " and ".join(f"{label} is of eval {kind}" for kind, label in kinds.items())
+        raise ParameterError(f"{told}: they do not go into one figure.")
 
 
 def _add_legend(figure: Figure, handles: list[Artist], labels: list[str]) -> None:

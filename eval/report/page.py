@@ -57,13 +57,20 @@ class Details(NamedTuple):
     dropped: Sequence[tuple[str, str]]
 
 
-@dataclass(slots=True)
-class Content:
-    """Everything that stands in a report."""
+class Frequencies(NamedTuple):
+    """A result on how frequent concepts are."""
 
-    title: str
-    intro: list[str]  # paragraphs
-    main: str  # label of the main result
+    label: str
+    picture: Picture | None
+    no_picture: str  # why
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """What stands in a report on results of `eval correlate`."""
+
+    label: str  # of the main result
     finding: list[str]
     others: list[tuple[str, str]]  # label and effect of the other results
     differences: list[tuple[str, str]]  # label and sentence of comparisons of two worlds
@@ -75,6 +82,16 @@ class Content:
     bins: Table
     by_bins: Table
     predictors: Table
+
+
+@dataclass(slots=True)
+class Content:
+    """Everything that stands in a report."""
+
+    title: str
+    intro: list[str]  # paragraphs
+    main: Main | None
+    frequencies: list[Frequencies]
     details: list[Details]
     records: list[Made]
     chart: Chart | None = None

@@ -17,16 +17,36 @@ from conceptstats.tables import EXAMPLES, writing
 
 from .by_pair import pairs_of
 from .chart import chart_of
-from .figures import MOST_RESULTS, Kind, draw_figure, render
-from .page import Content, Details, Picture, render_page
+from .figures import MOST_RESULTS, draw_figure, render
+from .frequency_tables import table_of
+from .page import Content, Details, Frequencies, Main, Picture, render_page
 from .pairs import extremes
 from .records import Made, examples_behind, inputs_of, made, records_behind
-from .result_files import is_comparison, is_shuffle, load_results
+from .result_files import load_results
+from .result_kinds import KINDS, kind_of
 from .tables import bins, by_bins, headline, predictors, shuffles, terms
 from .wording import name_of
 from .words import difference, effect, finding, nothing
 
 Results = Mapping[str, Mapping[str, Any]]
+_RECIPES = {
+    "frequency": (
+        "Accuracy against frequency",
+        "Points are means of bins with their intervals, dots are concepts; hollow bins do not bear "
+        "on r, and lines are least-squares lines of those that do.",
+        "accuracy-frequency",
+    ),
+    "long-tail": (
+        "The long tail",
+        "Counts by rank with the fitted power law, and the share of concepts under n samples.",
+        "long-tail",
+    ),
+    "agreement": (
+        "Agreement of data sets",
+        "A dot is a concept. Counts of 0 stand behind the dotted line.",
+        "agreement",
+    ),
+}  # title, caption and recipe of results on how frequent concepts are
 
 
 def write_report(
@@ -45,7 +65,8 @@ def write_report(
     ----------
     paths : mapping
         Files of `eval correlate` by label, the main one first. Those of `eval compare` and `eval
-        shuffle` may stand among them, and have their own place.
+        shuffle` may stand among them, and have their own place; so have those of `eval frequency`,
+        `long-tail` and `agreement`, which can also stand alone.
     output : path
     examples : Path, optional
         Of the main result. None: those that its run record names.
@@ -98,24 +119,52 @@ def gather(
 ) -> Content:
     """Everything that stands in a report; see `write_report`."""
     results = load_results(paths)
-    compared = {label: found for label, found in results.items() if is_comparison(found)}
-    shuffled = {label: found for label, found in results.items() if is_shuffle(found)}
-    correlated = {
-        label: found for label, found in results.items() if label not in compared | shuffled
-    }
-    if not correlated:
+    of = {kind: {k: r for k, r in results.items() if kind_of(r) == kind} for kind in KINDS}
+    correlated, compared = of["correlate"], of["compare"]
+    frequencies = of["frequency"] | of["long-tail"] | of["agreement"]
+    _check_main(correlated, frequencies, compared | of["shuffle"], examples or images)
+    label = next(iter(correlated), "")
+    place, missing = examples, ""
+    if correlated and place is None:
+        place, missing = examples_behind(correlated[label], paths[label])
+    predictor = correlated[label]["predictor"] if correlated else ""
+    about = f"Accuracy against {name_of(predictor)}" if correlated else "Frequency of concepts"
+    content = Content(
+        title=title or about,
+        intro=[part.strip() for part in intro.split("\n\n") if part.strip()],
+        main=_main(correlated, compared, of["shuffle"]) if correlated else None,
+        frequencies=[_frequencies(other, found) for other, found in frequencies.items()],
+        details=[
+            _details(other, found) for other, found in (correlated | compared | frequencies).items()
+        ],
+        records=_records(results, paths, [p for p in (place, images) if p is not None]),
+    )
+    content.records.append(
+        _own_record(paths, {"examples": examples, "images": images}, title, intro)
+    )
+    if correlated:
+        _add_pairs(content, correlated[label], place, missing, images)
+    return content
+
+
+def _check_main(
+    correlated: Results, frequencies: Results, beside: Results, table: Path | None
+) -> None:
+    """Raise where there is nothing that the rest could stand beside."""
+    if not correlated and (beside or not frequencies):
         raise ParameterError(
             "a report needs a result of eval correlate as its main one, and there is none.",
-            "conceptstats eval correlate EXAMPLES -o RESULTS.json",
+            "conceptstats eval correlate EXAMPLES -o RESULTS.json; results of eval frequency, "
+            "long-tail and agreement can stand alone",
         )
+    if not correlated and table is not None:
+        raise ParameterError(f"{table}: examples and images go with a result of eval correlate.")
+
+
+def _main(correlated: Results, compared: Results, shuffled: Results) -> Main:
     label, main = next(iter(correlated.items()))
-    place, missing = examples, ""
-    if place is None:
-        place, missing = examples_behind(main, paths[label])
-    content = Content(
-        title=title or f"Accuracy against {name_of(main['predictor'])}",
-        intro=[part.strip() for part in intro.split("\n\n") if part.strip()],
-        main=label,
+    return Main(
+        label=label,
         finding=finding(main),
         others=[(other, effect(found)) for other, found in islice(correlated.items(), 1, None)],
         differences=[(other, difference(found)) for other, found in compared.items()],
@@ -127,14 +176,19 @@ def gather(
         bins=bins(main),
         by_bins=by_bins(main),
         predictors=predictors(main),
-        details=[_details(other, found) for other, found in (correlated | compared).items()],
-        records=_records(results, paths, [p for p in (place, images) if p is not None]),
     )
-    content.records.append(
-        _own_record(paths, {"examples": examples, "images": images}, title, intro)
-    )
-    _add_pairs(content, main, place, missing, images)
-    return content
+
+
+def _frequencies(label: str, result: Mapping[str, Any]) -> Frequencies:
+    """Figure and table of a result that is drawn by a recipe of its own."""
+    title, caption, recipe = _RECIPES[kind_of(result)]
+    picture, reason = None, ""
+    try:
+        alt = f"{title} of {label}. The table below has the numbers."
+        picture = _picture({label: result}, recipe, f"{title}: {label}", caption, alt)
+    except ParameterError as error:  # too much for one figure
+        reason = error.message.removesuffix(".")
+    return Frequencies(label, picture, reason, table_of(result))
 
 
 def _add_pairs(
@@ -225,7 +279,7 @@ def _difference_pictures(compared: Results) -> list[Picture]:
     ]
 
 
-def _picture(results: Results, kind: Kind, title: str, caption: str, alt: str) -> Picture:
+def _picture(results: Results, kind: str, title: str, caption: str, alt: str) -> Picture:
     svg = render(draw_figure(results, kind), ".svg")
     uri = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
     return Picture(kind, title, uri, caption, alt)
@@ -233,8 +287,11 @@ def _picture(results: Results, kind: Kind, title: str, caption: str, alt: str) -
 
 def _details(label: str, result: Mapping[str, Any]) -> Details:
     """Notes of a result as they are, and its model."""
-    if is_comparison(result):
-        return Details(label, result["notes"], None, [])
+    if kind_of(result) != "correlate":
+        notes = [
+            note for part in (result, *result.get("models", ())) for note in part.get("notes", ())
+        ]
+        return Details(label, list(dict.fromkeys(notes)), None, [])
     dropped = [(control["name"], control["reason"]) for control in result["model"]["dropped"]]
     return Details(label, result["notes"], terms(result) if result["model"]["terms"] else None,
                    dropped)  # fmt: skip

@@ -12,6 +12,9 @@ _NAMES = {
     "log_n_pair": ("captions with both", "ln"),
     "log_n_key": ("captions with the key", "ln"),
     "log_n_accessory": ("captions with the accessory", "ln"),
+    "pmi_min": ("least PMI of a pair", "nats"),
+    "pmi_answer_question": ("PMI of answer with question", "nats"),
+    "log_n_concept": ("captions with a concept", "ln"),
 }
 _PER_UNIT = {"nats": "per nat", "ln": "per e-fold"}
 
@@ -62,3 +65,8 @@ def excludes_zero(row: Mapping[str, Any], name: str) -> bool | None:
     """Whether 0 is outside the interval of an estimate; None where there is no interval."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return None if low is None or high is None else bool(low > 0 or high < 0)
+
+
+def whole(text: str) -> str:
+    """The text with blanks at which a line does not end."""
+    return text.replace(" ", "\u00a0")
