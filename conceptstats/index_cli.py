@@ -19,6 +19,7 @@ from conceptstats.printing import print_facts, print_json
 
 if TYPE_CHECKING:
     from conceptstats.index.layout import Manifest
+    from conceptstats.sources import Tags
 
 _index_argument = click.argument("index", type=click.Path(path_type=Path))
 _output_option = click.option(
@@ -38,16 +39,15 @@ def index_group() -> None:
 @_output_option
 @click.option(
     "--profile",
-    type=click.Choice(["words", "paper", "nouns", "concepts"]),
-    default="words",
-    show_default=True,
+    type=click.Choice(["words", "paper", "nouns", "concepts", "tags"]),
     help="words: noun lemmas of all words. paper: the cleaning of arXiv 2507.08000 (NLTK). nouns: "
-    "nouns by a spaCy pipeline. concepts: a given list.",
+    "nouns by a spaCy pipeline. concepts: a given list. tags: whole tags. [default: words; tags "
+    "with --tags-column]",
 )
 @click.option(
     "--concepts",
     type=click.Path(path_type=Path),
-    help="List for profile concepts: one a line, synonyms behind tabs; or JSON.",
+    help="List for profile concepts, or for tags: one a line, synonyms behind tabs; or JSON.",
 )
 @click.option(
     "--match",
@@ -62,6 +62,21 @@ def index_group() -> None:
 )
 @click.option("--pipeline", help="Profile nouns: spaCy pipeline. [default: en_core_web_sm]")
 @click.option("--caption-column", help="Column of the captions. [default: by name]")
+@click.option(
+    "--tags-column",
+    help="Index the tags of images in this column, in place of captions: lists of texts, or texts "
+    "with a separator ('line' is the column of a .txt file).",
+)
+@click.option(
+    "--tag-scores", help="Column of the tags' scores: lists of numbers beside those of tags."
+)
+@click.option(
+    "--tag-threshold", type=float, help="Only tags with this score or a higher one count."
+)
+@click.option(
+    "--tag-separator",
+    help="Between tags, where the column holds texts and no lists. [default: a comma]",
+)
 @click.option(
     "--id-column", help="Column of sample ids, for --dedup id and find. [default: by name]"
 )
@@ -99,25 +114,44 @@ def build(
     match: str | None,
     split: str | None,
     pipeline: str | None,
+    tags_column: str | None,
+    tag_scores: str | None,
+    tag_threshold: float | None,
+    tag_separator: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Index the captions of SOURCES: files, folders, globs, URLs."""
+    """Index the captions of SOURCES, or the tags of their images: files, folders, globs, URLs."""
     from conceptstats.index import build_index
     from conceptstats.index.layout import read_manifest
     from conceptstats.progress import terminal_progress
 
     given = {"concepts": concepts, "match": match, "split": split, "pipeline": pipeline}
+    about_tags = {"scores": tag_scores, "threshold": tag_threshold, "separator": tag_separator}
     build_index(
         sources,
         output,
         profile_options={name: value for name, value in given.items() if value is not None},
+        tags=_tags(tags_column, about_tags),
         progress=terminal_progress(quiet=quiet),
         **options,
     )
     manifest = read_manifest(output)
     _show(output, manifest, as_json)
+
+
+def _tags(column: str | None, about: dict[str, Any]) -> Tags | None:
+    """The tags that were asked for, if any."""
+    from conceptstats.sources import Tags
+
+    given = {name: value for name, value in about.items() if value is not None}
+    if column is not None:
+        return Tags(column, **given)
+    if given:
+        options = ", ".join(f"--tag-{name}" for name in given)
+        raise click.UsageError(f"{options}: needs --tags-column")
+    return None
 
 
 def _show(path: Path, manifest: Manifest, as_json: bool) -> None:
@@ -141,6 +175,8 @@ def _show(path: Path, manifest: Manifest, as_json: bool) -> None:
         "ignored files": len(manifest.ignored),
         "skipped": len(manifest.skipped),
     }
+    if tags := manifest.sources[0].tags:
+        summary |= {"tags from": tags.column, "tags at or above": tags.threshold}
     print_facts(summary)
     for source, row, reason in manifest.skipped[:10]:
         click.echo(f"skipped: {source}, row {row}: {reason}")
@@ -229,3 +265,59 @@ def export(index: Path, output: Path, as_json: bool, **options: Any) -> None:
         print_json({"output": str(output), "n_pairs": n_pairs})
     else:
         click.echo(f"{n_pairs:,} pairs in {output}")
+
+
+@index_group.command(
+    epilog="Example: conceptstats index joint TEXT-IDX TAGS-IDX --concepts classes.txt "
+    "-o counts.parquet"
+)
+@click.argument("text", type=click.Path(path_type=Path))
+@click.argument("tags", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Counts table to write: .parquet, .csv or .arrow.",
+)
+@click.option(
+    "--concepts",
+    type=click.Path(path_type=Path),
+    help="What to count: a list as for `index build`. [default: the vocabulary of TAGS]",
+)
+@click.option(
+    "--dataset", help="Whose concepts they are. [default: the name of the list, or of TAGS]"
+)
+@click.option("--pretraining", help="What was indexed, such as laion400m.")
+@click.option(
+    "--by",
+    type=click.Choice(["row", "id"]),
+    help="Row r of one index is row r of the other; or join by sample id. [default: row where both "
+    "are of the same files, else id]",
+)
+@click.option(
+    "--max-unmatched",
+    default=0.0,
+    show_default=True,
+    help="Largest share of the tagged samples whose id no caption has.",
+)
+@overwrite_option
+@quiet_option
+@json_option
+def joint(text: Path, tags: Path, output: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Count concepts by text, by tags and by both, over the index TEXT of captions and TAGS.
+
+    Misalignment is the share of samples without a concept in common, of those with concepts on both
+    sides (arXiv 2404.04125 divides by all samples: misalignment of all).
+    """
+    from conceptstats.index.joint import joint_files
+    from conceptstats.progress import terminal_progress
+
+    found = joint_files(text, tags, output, progress=terminal_progress(quiet=quiet), **options)
+    facts = {"output": str(output), **found.to_json()}
+    if as_json:
+        print_json(facts)
+        return
+    for side in ("unknown_by_text", "unknown_by_tags"):
+        facts[side] = len(facts[side])
+    print_facts({name.removeprefix("n_").replace("_", " "): x for name, x in facts.items()})

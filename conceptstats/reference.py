@@ -101,6 +101,27 @@ def phrases(
     return found
 
 
+def tag(text: str) -> str:
+    """A tag of an image as a concept: lower case, single blanks; '' is none.
+
+    >>> tag(" Polar  Bear ")
+    'polar bear'
+    """
+    return " ".join(text.lower().split())
+
+
+def tags(
+    texts: Sequence[str | None],
+    scores: Sequence[float | None] | None = None,
+    threshold: float = -math.inf,
+) -> list[str]:
+    """Concepts of an image's tags; of tags with scores, those at the threshold or above."""
+    given = [math.inf] * len(texts) if scores is None else scores
+    reached = [score is not None and score >= threshold for score in given]
+    kept = [tag(text) for text, ok in zip(texts, reached, strict=True) if ok and text is not None]
+    return [concept for concept in kept if concept]
+
+
 def count(captions: Iterable[Sequence[str]], max_concepts: int | None = None) -> Counts:
     """Count concepts and pairs over captions that are lists of concepts."""
     captions = list(captions)
@@ -116,6 +137,33 @@ def count(captions: Iterable[Sequence[str]], max_concepts: int | None = None) ->
         known = sorted({c for c in concepts if c in rank}, key=rank.__getitem__)
         n_pairs.update(combinations(known, 2))
     return Counts(len(captions), dict(n_captions), dict(n_occurrences), vocabulary, dict(n_pairs))
+
+
+class Joint(NamedTuple):
+    """Samples that hold concepts by their text, by the tags of their image, and by both."""
+
+    n_text: dict[str, int]  # of each concept
+    n_tags: dict[str, int]
+    n_joint: dict[str, int]
+    n_both: int  # with a concept on both sides
+    n_misaligned: int  # and none in common
+
+
+def joint(samples: Sequence[tuple[set[str], set[str]]], concepts: Sequence[str]) -> Joint:
+    """Count concepts over samples that are sets of concepts: of the text, and of the tags.
+
+    Source: Udandarao et al., arXiv 2404.04125, for the three searches and the misalignment.
+    """
+    listed = set(concepts)
+    samples = [(text & listed, tags & listed) for text, tags in samples]
+    both = [(text, tags) for text, tags in samples if text and tags]
+    return Joint(
+        {c: sum(c in text for text, _ in samples) for c in concepts},
+        {c: sum(c in tags for _, tags in samples) for c in concepts},
+        {c: sum(c in text & tags for text, tags in samples) for c in concepts},
+        len(both),
+        sum(not text & tags for text, tags in both),
+    )
 
 
 def pmi(n: int, n_a: int, n_b: int, n_ab: int, alpha: float = 0.0, n_concepts: int = 0) -> float:

@@ -10,6 +10,7 @@ import lzma
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,7 +50,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def one_source(path: Path | str, **options: str) -> Source:
+def one_source(path: Path | str, **options: Any) -> Source:
     (source,) = find_sources([str(path)], **options).sources
     return source
 
@@ -175,3 +176,46 @@ LAYOUTS: dict[Callable[[Path], Path], tuple[str, str, str | None]] = {
     tar_of_texts: ("webdataset", "txt", "__key__"),
     tar_of_json: ("webdataset", "text", "__key__"),
 }
+
+
+# Tags of images. Text formats cannot tell a null list from an empty one.
+TAGS = [["polar bear", "Dog"], ["ice cream", "sea, sky"], [], None, [" two\nlines ", None, "犬"]]
+TAG_SCORES = [[0.9, 0.3], [0.7, 0.69], [], None, [0.8, 0.9, None]]
+TAG_TEXTS = ["polar bear, Dog", "ice cream,sea", "", "", "two lines,犬,"]
+
+
+def tags_parquet(folder: Path) -> Path:
+    lists = pa.array(TAGS, pa.list_(pa.string()))
+    scores = pa.array(TAG_SCORES, pa.list_(pa.float32()))
+    table = {"id": range(5), "tags": lists, "scores": scores, "caption": list("abcde")}
+    return write_parquet(folder / "tags.parquet", **table)
+
+
+def tags_stream(folder: Path) -> Path:
+    lists = pa.array(TAGS, pa.large_list(pa.large_string()))
+    scores = pa.array(TAG_SCORES, pa.large_list(pa.float64()))
+    return write_stream(folder / "tags.arrow", pa.table({"tags": lists, "scores": scores}))
+
+
+def tags_json_lines(folder: Path) -> Path:
+    rows = zip(TAGS, TAG_SCORES, strict=True)
+    lines = [json.dumps({"id": str(n), "tags": t, "scores": s}) for n, (t, s) in enumerate(rows)]
+    (folder / "tags.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "tags.jsonl"
+
+
+def tags_csv(folder: Path) -> Path:
+    rows = "".join(f'{n},"{text}"\n' for n, text in enumerate(TAG_TEXTS))
+    (folder / "tags.csv").write_text("id,tags\n" + rows, encoding="utf-8")
+    return folder / "tags.csv"
+
+
+def tags_tsv(folder: Path) -> Path:
+    rows = "".join(f"{n}\t{text}\n" for n, text in enumerate(TAG_TEXTS))
+    (folder / "tags.tsv").write_text("id\ttags\n" + rows, encoding="utf-8")
+    return folder / "tags.tsv"
+
+
+def tags_text(folder: Path) -> Path:
+    (folder / "tags.txt").write_text("\n".join(TAG_TEXTS) + "\n", encoding="utf-8")
+    return folder / "tags.txt"

@@ -10,14 +10,17 @@ from conceptstats.index.verify import Verified, verify_index
 
 if TYPE_CHECKING:
     from conceptstats.index.build import build_index
+    from conceptstats.index.joint import JointCounts, count_joint
     from conceptstats.index.merge import merge_indexes
 
 __all__ = [
     "CaptionIndex",
     "FoundCaption",
+    "JointCounts",
     "PairStatistics",
     "Verified",
     "build_index",
+    "count_joint",
     "merge_indexes",
     "verify_index",
 ]
@@ -33,4 +36,8 @@ def __getattr__(name: str) -> Any:
         from conceptstats.index.merge import merge_indexes
 
         return merge_indexes
+    if name in ("JointCounts", "count_joint"):
+        from conceptstats.index import joint
+
+        return getattr(joint, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

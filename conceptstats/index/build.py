@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from conceptstats.errors import ProfileError
 from conceptstats.index.finish import Job, finish
 from conceptstats.index.layout import MAX_CONCEPTS, Dedup, PartRecord, Settings
 from conceptstats.index.parts import PartQueue, finished_part, make_part
@@ -23,9 +24,9 @@ from conceptstats.index.staging import (
 from conceptstats.index.verify import checksum
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
-from conceptstats.sources import Source, find_sources
+from conceptstats.sources import Source, Tags, find_sources
 from conceptstats.sources.batch import OnError
-from conceptstats.text import load_profile
+from conceptstats.text import TAG_PROFILE, load_profile
 from conceptstats.text.profile import Profile
 
 
@@ -33,11 +34,12 @@ def build_index(
     places: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
-    profile: str = "words",
+    profile: str | None = None,
     profile_options: Mapping[str, Any] | None = None,
     caption_column: str | None = None,
     id_column: str | None = None,
     subset: str | Path | None = None,
+    tags: Tags | None = None,
     max_concepts: int = MAX_CONCEPTS,
     min_count: int = 1,
     dedup: Dedup = "none",
@@ -48,7 +50,7 @@ def build_index(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Count the concepts and concept pairs of caption files.
+    """Count the concepts and concept pairs of caption files, or of the tags of their images.
 
     Parameters
     ----------
@@ -56,13 +58,16 @@ def build_index(
         Files, folders, globs, fsspec URLs.
     output : str or Path
         Folder of the index.
-    profile : {"words", "paper", "nouns", "concepts"}
-        How captions become concepts; with ``profile_options`` for `load_profile`.
+    profile : {"words", "paper", "nouns", "concepts", "tags"}, optional
+        How captions become concepts; with ``profile_options`` for `load_profile`. By default words,
+        and for tags tags; "concepts" with tags means those tags that are a phrase of the list.
     caption_column, id_column : str, optional
         Detected by name when not given. Ids are what ``dedup="id"`` compares and `find` shows; they
         are read from the sources, not stored.
     subset : path, optional
         DataComp subset (.npy of 128-bit uids): only these rows count.
+    tags : Tags, optional
+        Index tags in place of captions. A row without a tag that counts is no sample.
     max_concepts, min_count, dedup
         `Settings`.
     workers : int, optional
@@ -100,15 +105,18 @@ def build_index(
         caption_column=caption_column,
         id_column=id_column,
         subset=None if subset is None else str(subset),
+        tags=tags,
         on_error=on_error,
     )
-    loaded = load_profile(profile, **(profile_options or {}))
+    loaded = _load_profile(profile, profile_options or {}, tags)
     profile_record = {
         "name": loaded.name,
         "options": loaded.options,
         "versions": loaded.versions,
     }
-    arguments = {**asdict(settings), "profile": profile, "on_error": on_error}
+    arguments = {**asdict(settings), "profile": loaded.name, "on_error": on_error}
+    if tags is not None:
+        arguments["tags"] = asdict(tags)
     inputs = {source.path: source.fingerprint for source in found.sources}
     if subset is not None:
         _, inputs[str(subset)] = checksum(Path(subset))
@@ -139,14 +147,29 @@ def build_index(
     return output
 
 
+def _load_profile(name: str | None, options: Mapping[str, Any], tags: Tags | None) -> Profile:
+    """The profile asked for, where it fits what is read: captions, or tags."""
+    if tags is None:
+        if name == TAG_PROFILE:
+            raise ProfileError("profile 'tags' is for tags of images.", "--tags-column COLUMN")
+        return load_profile(name or "words", **options)
+    if name not in (None, TAG_PROFILE, "concepts"):
+        raise ProfileError(
+            f"profile {name!r} cuts texts into words, and a tag is one concept.",
+            "--profile tags, or --profile concepts with a list",
+        )
+    return load_profile(TAG_PROFILE, **options)
+
+
 def _say_columns(sources: Sequence[Source], progress: Progress) -> None:
     """Say which column was taken, once for all files alike."""
     alike: dict[tuple[str, str], list[str]] = {}
     for source in sources:
-        alike.setdefault((source.format, source.caption_column), []).append(source.path)
-    for (form, column), paths in alike.items():
+        what = f"{'tags' if source.tags else 'captions'} from {source.caption_column!r}"
+        alike.setdefault((source.format, what), []).append(source.path)
+    for (form, what), paths in alike.items():
         files = f"{len(paths):,} files" if len(paths) > 1 else Path(paths[0]).name
-        progress.say(f"{files} ({form}): captions from {column!r}")
+        progress.say(f"{files} ({form}): {what}")
 
 
 def _read_parts(

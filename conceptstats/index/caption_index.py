@@ -25,18 +25,20 @@ from conceptstats.errors import (
 from conceptstats.index.forward import FoundCaption, count_rows_with, find_rows_with
 from conceptstats.index.layout import Manifest, read_manifest, read_profile
 from conceptstats.index.pair_table import PairTable
+from conceptstats.reference import tokenize
 from conceptstats.text import load_profile
 from conceptstats.text.profile import Profile
 
 Formula = Literal["document", "paper"]
 Order = Literal["pmi", "npmi", "llr", "count"]
 
-
+_OF_WORDS = ("words", "paper", "nouns")  # profiles whose concepts are single words
 _NO_CONCEPT = {
     "words": "a stop word, a number or a single character",
     "paper": "a stop word, a number or a single character",
     "nouns": "it has no noun",
     "concepts": "it is not in its list",
+    "tags": "it is blank, or not in its list",
 }
 
 
@@ -140,6 +142,23 @@ class CaptionIndex:
         if len(set(meant)) == 1 and (found := self._lookup(meant[0])) is not None:
             return found
         raise self._unknown(text, meant)
+
+    def concepts_in(self, text: str) -> list[str]:
+        """Names of all concepts that a text means, in or outside the vocabulary; maybe none.
+
+        Where profiles are of words and the whole text is no form, words are looked up one by one:
+        outside a sentence, a tagger would not know "polar" in "polar bear" for part of a name.
+        """
+        found = self._lookup(text)
+        found = self._lookup(text.lower()) if found is None else found
+        if found is not None:
+            return [self.concept(found)]
+        if self.profile.name in _OF_WORDS:
+            forms = [self._lookup(word) for word in tokenize(text)]
+            ids = dict.fromkeys(form for form in forms if form is not None)
+            if len(forms) > 1 and None not in forms:
+                return [self.concept(concept_id) for concept_id in ids]
+        return list(dict.fromkeys(self.profile.concepts_of(text)))
 
     def _lookup(self, form: str) -> int | None:
         column = self._forms.column("form")

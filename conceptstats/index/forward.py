@@ -68,7 +68,7 @@ def find_rows_with(
     found = []
     for number, numbers in wanted.items():
         source = manifest.sources[number]
-        _check_unchanged(source)
+        check_unchanged(source)
         texts = read_rows(source, numbers)
         for row in numbers:
             caption, sample_id = texts[row]
@@ -78,11 +78,19 @@ def find_rows_with(
                     "it was indexed.",
                     "build the index again",
                 )
+            if source.tags is not None:
+                caption = caption.replace("\n", ", ")
             found.append(FoundCaption(source.path, row, sample_id, caption))
     return found
 
 
-def _check_unchanged(source: Source) -> None:
+def check_unchanged(source: Source) -> None:
+    """Raise unless a source is what it was when it was indexed.
+
+    Raises
+    ------
+    SourceError
+    """
     from conceptstats.sources.files import size_and_fingerprint
 
     try:

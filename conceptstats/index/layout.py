@@ -173,7 +173,7 @@ def read_manifest(index: Path) -> Manifest:
         return Manifest(
             profile=data["profile"],
             settings=Settings(**data["settings"]),
-            sources=tuple(Source(**source) for source in data["sources"]),
+            sources=tuple(Source.from_json(source) for source in data["sources"]),
             parts=tuple(PartRecord.from_json(p, source=p["source"]) for p in data["parts"]),
             totals=data["totals"],
             skipped=tuple((path, row, reason) for path, row, reason in data["skipped"]),

@@ -135,11 +135,23 @@ def _common_settings(
                 f"--dedup {first.dedup}.",
                 "build them alike",
             )
+        if _threshold(manifest) != _threshold(manifests[0]):
+            raise ParameterError(
+                f"{folder} has the tags at {_threshold(manifest)} or above, {folders[0]} those at "
+                f"{_threshold(manifests[0])}.",
+                "build them with one --tag-threshold",
+            )
     return replace(
         first,
         max_concepts=first.max_concepts if max_concepts is None else max_concepts,
         min_count=first.min_count if min_count is None else min_count,
     )
+
+
+def _threshold(manifest: Manifest) -> float | None:
+    """Least score of the tags of an index; all its sources share it."""
+    tags = manifest.sources[0].tags
+    return None if tags is None else tags.threshold
 
 
 def _all_sources(manifests: Sequence[Manifest]) -> Found:

@@ -35,10 +35,16 @@ def read_tokens(folder: Path, *, in_memory: bool = True) -> PartTokens:
     counted = np.ones(len(column), np.bool_)
     if column.null_count:
         counted = column.is_valid().to_numpy(zero_copy_only=False).copy()
-    if (folder / "duplicates.arrow").exists():
-        duplicates = tables.read_table(folder / "duplicates.arrow", tables.PART_DUPLICATES)
-        counted[tables.numbers(duplicates.column("row"))] = False
+    counted[duplicate_rows(folder)] = False
     return PartTokens(tables.numbers(column.values), bounds, counted)
+
+
+def duplicate_rows(folder: Path) -> npt.NDArray[np.int32]:
+    """Rows of a part that do not count because an earlier one is the same; with --dedup."""
+    if not (folder / "duplicates.arrow").exists():
+        return np.zeros(0, np.int32)
+    table = tables.read_table(folder / "duplicates.arrow", tables.PART_DUPLICATES)
+    return tables.numbers(table.column("row"))
 
 
 def read_ids(folder: Path) -> npt.NDArray[np.int32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conceptstats.sources.batch import Batch, Problem, Source
+from conceptstats.sources.batch import Batch, Problem, Source, Tags
 
 if TYPE_CHECKING:
     from conceptstats.sources.find import Found, find_sources
@@ -15,6 +15,7 @@ __all__ = [
     "Found",
     "Problem",
     "Source",
+    "Tags",
     "find_sources",
     "read_batches",
     "read_rows",

@@ -14,7 +14,7 @@ from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import is_url, open_binary
 from conceptstats.sources.parquet import columns_of_schema
 from conceptstats.sources.reading import BATCH_ROWS, Reading
-from conceptstats.sources.text import to_ids, to_strings
+from conceptstats.sources.text import to_ids
 
 _FILE_MAGIC = b"ARROW1"
 
@@ -43,14 +43,15 @@ def read_arrow(reading: Reading) -> Iterator[Batch]:
     source = reading.source
     with _open(source.path) as file:
         schema = _reader(file).schema
-        names = {source.caption_column, reading.id_column} - {None}
+        names = {source.caption_column, reading.id_column, reading.scores_column} - {None}
         fields = sorted(schema.get_field_index(name) for name in names)
         file.seek(0)
         for batch in _batches(_reader(file, pa.ipc.IpcReadOptions(included_fields=fields))):
             for first in range(0, len(batch), BATCH_ROWS):
                 rows = batch.slice(first, BATCH_ROWS)
                 ids = to_ids(rows.column(reading.id_column)) if reading.id_column else None
-                yield Batch(to_strings(rows.column(source.caption_column)), ids)
+                scores = rows.column(reading.scores_column) if reading.scores_column else None
+                yield Batch(reading.texts(rows.column(source.caption_column)), ids, scores=scores)
 
 
 @contextmanager

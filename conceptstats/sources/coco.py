@@ -26,7 +26,7 @@ def detect_coco(path: str, wanted: Wanted) -> Detected | None:
     """
     if not _holds_marks(path):
         return None
-    caption = columns.caption_column(path, _ANNOTATION_KEYS, wanted.caption_column)
+    caption = columns.caption_column(path, _ANNOTATION_KEYS, wanted)
     identity = columns.id_column(path, _ANNOTATION_KEYS, wanted.id_column)
     return Detected("coco", caption, identity)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from conceptstats.errors import DamagedSourceError, SourceError
+from conceptstats.errors import DamagedSourceError, ParameterError, SourceError
 from conceptstats.sources.arrow_ipc import detect_arrow
-from conceptstats.sources.batch import OnError, Source
+from conceptstats.sources.batch import OnError, Source, Tags
 from conceptstats.sources.coco import detect_coco
 from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import file_name, is_url, size_and_fingerprint, suffix_of
@@ -17,6 +17,7 @@ from conceptstats.sources.parquet import detect_parquet
 from conceptstats.sources.places import expand
 from conceptstats.sources.reading import DAMAGE
 from conceptstats.sources.subset import Subset
+from conceptstats.sources.tags import check_format
 from conceptstats.sources.text_layouts import detect_csv, detect_text, detect_tsv
 from conceptstats.sources.webdataset import detect_tar
 
@@ -56,6 +57,7 @@ def find_sources(
     caption_column: str | None = None,
     id_column: str | None = None,
     subset: str | None = None,
+    tags: Tags | None = None,
     on_error: OnError = "stop",
 ) -> Found:
     """Caption files behind some paths, folders, globs and URLs; only their heads are read.
@@ -73,6 +75,8 @@ def find_sources(
     subset : str, optional
         A DataComp subset, a sorted ``.npy`` of dtype ``u8,u8``; only captions whose ``uid`` is in
         it are read. Needs parquet files.
+    tags : Tags, optional
+        Read tags in place of captions.
     on_error : {"stop", "skip"}
         With "skip", a file that is damaged at its head is left out and listed; one at least must be
         whole.
@@ -89,11 +93,19 @@ def find_sources(
         was given twice.
     CaptionColumnError
         The caption column of a file cannot be told.
+    ParameterError
+        Both a caption column and tags were asked for.
     """
+    if tags is not None and caption_column is not None:
+        raise ParameterError(
+            "tags are read in place of captions, so there is no caption column.",
+            "leave out --caption-column; captions and tags have an index each",
+        )
     if subset is not None:
         Subset.open(subset)
         subset = str(Path(subset).absolute())
-    wanted = Wanted(caption_column, id_column, subset)
+    column = caption_column if tags is None else tags.column
+    wanted = Wanted(column, id_column, subset, tags)
     expansions = [expand(place, _DETECTORS.__contains__) for place in places]
     files = [file for expansion in expansions for file in expansion.files]
     if not files:
@@ -145,7 +157,9 @@ def _detect(path: str, wanted: Wanted, named: bool) -> Source | None:
         return None
     if wanted.subset is not None and detected.format not in ("parquet", "img2dataset"):
         raise SourceError(f"{path}: a subset selects rows of parquet files, not of this format.")
-    return Source(path, *detected, size, fingerprint, wanted.subset)
+    if wanted.tags is not None:
+        check_format(path, detected, wanted.tags)
+    return Source(path, *detected, size, fingerprint, wanted.subset, wanted.tags)
 
 
 def _can_hold_captions(path: str) -> bool:

@@ -16,7 +16,7 @@ from conceptstats.sources.blocks import line_blocks
 from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import read_head
 from conceptstats.sources.reading import Reading
-from conceptstats.sources.text import is_text, text_problem, to_strings
+from conceptstats.sources.text import is_list, is_text, numbers_problem, text_problem
 
 _BLOCK_BYTES = 8 << 20
 _N_LINES_LOOKED_AT = 100
@@ -36,11 +36,16 @@ def detect_json_lines(path: str, wanted: Wanted) -> Detected:
     if not objects:
         raise SourceError(f"{path}: none of its first lines is a JSON object.")
     names = list(dict.fromkeys(name for each in objects for name in each))
-    caption = columns.caption_column(path, names, wanted.caption_column)
-    kind = _type_of(caption, objects)
+    caption = columns.caption_column(path, names, wanted)
+    scores = columns.scores_column(path, names, wanted)
+    kind = _caption_type(caption, objects, with_tags=wanted.tags is not None)
     faults = [text_problem(each.get(caption), kind) for each in objects]
     if not is_text(kind) or (all(faults) and kind == pa.string()):
-        raise CaptionColumnError(f"{path}: {caption!r} holds no text.", "--caption-column NAME")
+        raise CaptionColumnError(f"{path}: {caption!r} holds no text.", wanted.hint)
+    if scores is not None and not is_list(kind):
+        raise CaptionColumnError(
+            f"{path}: {caption!r} has scores, so it needs lists; it holds text.", wanted.hint
+        )
     return Detected("jsonl", caption, columns.id_column(path, names, wanted.id_column))
 
 
@@ -57,18 +62,18 @@ def is_json_lines(path: str) -> bool:
 def read_json_lines(reading: Reading) -> Iterator[Batch]:
     """Batches of a file of JSON lines; a blank line is no row."""
     source = reading.source
-    names = dict.fromkeys(name for name in (source.caption_column, reading.id_column) if name)
-    objects = _first_objects(source.path)
-    schema = pa.schema([(name, _type_of(name, objects)) for name in names])
+    schema = _schema(reading, _first_objects(source.path))
     row = n_lines = 0
     for block in line_blocks(source.path, _BLOCK_BYTES):
         table = _parse_block(block, schema)
         if table is not None:
-            captions = to_strings(table.column(source.caption_column).combine_chunks())
-            ids = None
+            captions = reading.texts(table.column(source.caption_column).combine_chunks())
+            ids = scores = None
             if reading.id_column is not None:
                 ids = table.column(reading.id_column).combine_chunks().cast(pa.string())
-            batch = Batch(captions, ids)
+            if reading.scores_column is not None:
+                scores = table.column(reading.scores_column).combine_chunks()
+            batch = Batch(captions, ids, scores=scores)
         else:
             batch = _parse_lines(block, schema, reading, row, n_lines)
         row += len(batch.captions)
@@ -81,6 +86,25 @@ def _first_objects(path: str) -> list[dict[str, Any]]:
     lines = read_head(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     parsed = [_parse_line(line).value for line in lines[:_N_LINES_LOOKED_AT] if line.strip()]
     return [value for value in parsed if value is not None]
+
+
+def _schema(reading: Reading, objects: Sequence[dict[str, Any]]) -> pa.Schema:
+    """Types of the columns that are read."""
+    name = reading.source.caption_column
+    with_tags = reading.source.tags is not None
+    kinds = {name: _caption_type(name, objects, with_tags=with_tags)}
+    if reading.id_column is not None and reading.id_column not in kinds:
+        kinds[reading.id_column] = _type_of(reading.id_column, objects)
+    if reading.scores_column is not None:
+        kinds[reading.scores_column] = pa.list_(pa.float64())
+    return pa.schema(kinds)
+
+
+def _caption_type(name: str, objects: Sequence[dict[str, Any]], *, with_tags: bool) -> pa.DataType:
+    """Arrow type of the captions; tags are lists also where the first lists are empty."""
+    if with_tags and any(isinstance(each.get(name), list) for each in objects):
+        return pa.list_(pa.string())
+    return _type_of(name, objects)
 
 
 def _type_of(name: str, objects: Sequence[dict[str, Any]]) -> pa.DataType:
@@ -147,6 +171,7 @@ def _parse_lines(
     caption_name = reading.source.caption_column
     captions: list[str | list[str] | None] = []
     ids: list[str | None] = []
+    scores: list[list[float] | None] = []
     problems = []
     for number, line in enumerate(block.split(b"\n"), lines_before + 1):
         if not line.strip():
@@ -154,12 +179,16 @@ def _parse_lines(
         value, problem = _parse_line(line)
         caption = (value or {}).get(caption_name)
         problem = problem or text_problem(caption, schema.field(caption_name).type)
+        score = (value or {}).get(reading.scores_column) if reading.scores_column else None
+        problem = problem or numbers_problem(score)
         if problem is not None:
             row = first_row + len(captions)
             problems.append(reading.bad_row(row, problem, line=number))
         captions.append(None if problem else caption)
+        scores.append(None if problem else score)
         identity = (value or {}).get(reading.id_column) if reading.id_column else None
         ids.append(None if identity is None else str(identity))
-    texts = to_strings(pa.array(captions, schema.field(caption_name).type))
+    texts = reading.texts(pa.array(captions, schema.field(caption_name).type))
     id_column = pa.array(ids, pa.string()) if reading.id_column else None
-    return Batch(texts, id_column, problems=tuple(problems))
+    lists = pa.array(scores, pa.list_(pa.float64())) if reading.scores_column else None
+    return Batch(texts, id_column, problems=tuple(problems), scores=lists)

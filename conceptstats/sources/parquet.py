@@ -16,7 +16,7 @@ from conceptstats.sources.columns import Detected, Wanted
 from conceptstats.sources.files import is_url, open_binary
 from conceptstats.sources.reading import BATCH_BYTES, BATCH_ROWS, Reading
 from conceptstats.sources.subset import UID_COLUMN, Subset
-from conceptstats.sources.text import is_text, null_where, to_ids, to_strings
+from conceptstats.sources.text import is_list, is_numbers, is_text, null_where, to_ids, to_strings
 
 _BUFFER = 1 << 20  # bytes
 STATUS_COLUMN = "status"
@@ -51,12 +51,22 @@ def detect_parquet(path: str, wanted: Wanted) -> Detected:
 
 def columns_of_schema(kind: str, path: str, schema: pa.Schema, wanted: Wanted) -> Detected:
     """Caption and id column of a file with an Arrow schema."""
-    caption = columns.caption_column(path, schema.names, wanted.caption_column)
+    caption = columns.caption_column(path, schema.names, wanted)
     found = schema.field(caption).type
     if not is_text(found):
         raise CaptionColumnError(
-            f"{path}: column {caption!r} holds no text, its type is {found}.",
-            "--caption-column NAME",
+            f"{path}: column {caption!r} holds no text, its type is {found}.", wanted.hint
+        )
+    scores = columns.scores_column(path, schema.names, wanted)
+    if scores is not None and not is_list(found):
+        raise CaptionColumnError(
+            f"{path}: column {caption!r} has scores, so it needs lists; its type is {found}.",
+            wanted.hint,
+        )
+    if scores is not None and not is_numbers(found := schema.field(scores).type):
+        raise SourceError(
+            f"{path}: column {scores!r} holds no lists of numbers, its type is {found}.",
+            "--tag-scores NAME",
         )
     return Detected(kind, caption, columns.id_column(path, schema.names, wanted.id_column))
 
@@ -65,7 +75,8 @@ def read_parquet(reading: Reading, row_groups: Sequence[int] | None = None) -> I
     """Batches of a parquet file, or of some of its row groups."""
     source = reading.source
     subset = Subset.open(source.subset) if source.subset else None
-    needed = {source.caption_column, reading.id_column, UID_COLUMN if subset else None}
+    needed = {source.caption_column, reading.id_column, reading.scores_column}
+    needed.add(UID_COLUMN if subset else None)
     if source.format == "img2dataset":
         needed.add(STATUS_COLUMN)
     names = sorted(name for name in needed if name is not None)
@@ -118,7 +129,8 @@ def _batch_size(file: pq.ParquetFile, column: str) -> int:
 
 def _to_batch(batch: pa.RecordBatch, reading: Reading, subset: Subset | None) -> Batch:
     source = reading.source
-    captions = to_strings(batch.column(source.caption_column))
+    captions = reading.texts(batch.column(source.caption_column))
+    scores = batch.column(reading.scores_column) if reading.scores_column else None
     ids = to_ids(batch.column(reading.id_column)) if reading.id_column else None
     n_failed = n_not_selected = 0
     if source.format == "img2dataset":
@@ -131,4 +143,4 @@ def _to_batch(batch: pa.RecordBatch, reading: Reading, subset: Subset | None) ->
         outside = pc.invert(subset.contains(to_strings(batch.column(UID_COLUMN)), source.path))
         n_not_selected = pc.and_(outside, captions.is_valid()).true_count  # failed ones are counted
         captions = null_where(outside, captions)
-    return Batch(captions, ids, n_failed, n_not_selected)
+    return Batch(captions, ids, n_failed, n_not_selected, scores=scores)

@@ -15,6 +15,7 @@ from conceptstats.sources.lines import read_lines
 from conceptstats.sources.parquet import read_parquet, row_group_starts
 from conceptstats.sources.quoted_csv import read_csv
 from conceptstats.sources.reading import DAMAGE, Reading
+from conceptstats.sources.tags import join_tags
 from conceptstats.sources.webdataset import read_tar
 
 _READERS: dict[str, Callable[[Reading], Iterator[Batch]]] = {
@@ -36,7 +37,7 @@ _READERS: dict[str, Callable[[Reading], Iterator[Batch]]] = {
 def read_batches(
     source: Source, *, with_ids: bool = False, on_error: OnError = "stop"
 ) -> Iterator[Batch]:
-    """Captions of a source in file order, in bounded memory.
+    """Captions of a source in file order, in bounded memory; of tags, those of a row, one a line.
 
     Every row of the file is a row of a batch: null where it has no caption, where img2dataset could
     not download its image, where it is outside the subset, and where it cannot be read. A row is a
@@ -68,6 +69,8 @@ def read_batches(
     row = 0
     try:
         for batch in _READERS[source.format](reading):
+            if source.tags is not None:
+                batch = join_tags(batch, row, reading)
             row += len(batch.captions)
             yield batch
     except DAMAGE as error:
@@ -133,7 +136,7 @@ def _row_groups_with(source: Source, rows: list[int]) -> Iterator[tuple[int, Bat
             if bisect_left(rows, first) == bisect_left(rows, end):
                 continue
             for batch in read_parquet(reading, [group]):
-                yield first, batch
+                yield first, join_tags(batch, first, reading)
                 first += len(batch.captions)
     except DAMAGE as error:
         raise SourceError(f"{source.path} cannot be read: {error}.") from error

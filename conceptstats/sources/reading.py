@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from conceptstats.errors import SourceError
 from conceptstats.sources.batch import Batch, OnError, Problem, Source
+from conceptstats.sources.text import is_list, to_strings
 
 
 class DamagedFileError(Exception):
@@ -46,6 +47,15 @@ class Reading:
     def id_column(self) -> str | None:
         """The id column where ids are to be read, else None."""
         return self.source.id_column if self.with_ids else None
+
+    @property
+    def scores_column(self) -> str | None:
+        """The column of the tags' scores, if there is one."""
+        return self.source.tags.scores if self.source.tags else None
+
+    def texts(self, values: pa.Array) -> pa.Array:
+        """The caption column as strings; where it is of tags, lists are left as they are."""
+        return values if self.source.tags and is_list(values.type) else to_strings(values)
 
     def bad_row(self, row: int, reason: str, *, line: int | None = None) -> Problem:
         """Note a row that cannot be used, or stop there.

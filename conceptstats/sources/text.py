@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold captions; a list of strings can."""
-    if pa.types.is_dictionary(kind) or _is_list(kind):
+    if pa.types.is_dictionary(kind) or is_list(kind):
         return is_text(kind.value_type)
     return bool(
         pa.types.is_string(kind)
@@ -36,8 +38,10 @@ def to_strings(values: pa.Array) -> pa.Array:
         return values.view(pa.string())
     if pa.types.is_large_binary(kind):
         return values.view(pa.large_string())
-    if _is_list(kind):
-        return _join_lines(values.cast(pa.list_(pa.string())))
+    if is_list(kind):
+        items, bounds = flat_lists(values)
+        filled = pc.fill_null(to_strings(items), "")  # null items are empty lines
+        return join_lines(filled, bounds, values.is_null())
     return values.cast(pa.string())
 
 
@@ -74,9 +78,9 @@ def text_problem(value: object, kind: pa.DataType) -> str | None:
     """What keeps a value read from JSON from being a caption of this type; None: nothing."""
     if value is None:
         return None
-    items = value if isinstance(value, list) and _is_list(kind) else [value]
+    items = [item for item in value if item is not None] if isinstance(value, list) else [value]
     texts = [item for item in items if isinstance(item, str)]
-    if len(texts) < len(items) or isinstance(value, list) != _is_list(kind):
+    if len(texts) < len(items) or isinstance(value, list) != is_list(kind):
         return f"the caption is a {type(value).__name__}, not text"
     try:
         "".join(texts).encode()
@@ -85,7 +89,26 @@ def text_problem(value: object, kind: pa.DataType) -> str | None:
     return None
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def numbers_problem(value: object) -> str | None:
+    """What keeps a value read from JSON from being a list of numbers; None: nothing."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        return f"the scores are a {type(value).__name__}, not a list"
+    numbers = (int, float, type(None))
+    if any(isinstance(item, bool) or not isinstance(item, numbers) for item in value):
+        return "the scores are not all numbers"
+    return None
+
+
+def is_numbers(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists of numbers."""
+    numbers = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+    return is_list(kind) and any(is_kind(kind.value_type) for is_kind in numbers)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists."""
     return bool(
         pa.types.is_list(kind)
         or pa.types.is_large_list(kind)
@@ -95,7 +118,19 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
-def _join_lines(lists: pa.ListArray) -> pa.Array:
-    """Each list as one string of lines; null for a null list; null items are empty lines."""
-    filled = pa.ListArray.from_arrays(lists.offsets, pc.fill_null(lists.values, ""))
-    return null_where(pc.is_null(lists), pc.binary_join(filled, "\n"))
+def flat_lists(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """The items of all lists, and where each list begins and ends among them; a null one is empty.
+
+    Arrow's own cast of list views takes the wrong items of a slice.
+    """
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    return pc.list_flatten(values), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def join_lines(
+    items: pa.Array, bounds: npt.NDArray[np.int64], is_null: pa.BooleanArray
+) -> pa.StringArray:
+    """Each list of strings as one string of lines; null where it says so."""
+    offsets = pa.array(bounds.astype(np.int32))
+    lists = pa.ListArray.from_arrays(offsets, items.cast(pa.string()), mask=is_null)
+    return pc.binary_join(lists, "\n")

@@ -59,7 +59,7 @@ def detect_csv(path: str, wanted: Wanted) -> Detected:
         names = next(csv.reader(line + "\n" for line in lines))
     except csv.Error as error:
         raise SourceError(f"{path} has no CSV header: {error}.") from error
-    caption = columns.caption_column(path, names, wanted.caption_column)
+    caption = columns.caption_column(path, names, wanted)
     return Detected("csv", caption, columns.id_column(path, names, wanted.id_column))
 
 
@@ -71,7 +71,7 @@ def _detect_lines(kind: str, path: str, lines: Sequence[str], wanted: Wanted) ->
         asked = names[-1]
     if asked is None and kind == "tsv-no-header":
         asked = _column_beside_urls(path, lines, names)
-    caption = columns.caption_column(path, names, asked)
+    caption = columns.caption_column(path, names, wanted._replace(caption_column=asked))
     identity = columns.id_column(path, names, wanted.id_column)
     if identity is None and kind.startswith("flickr"):
         identity = names[0]

@@ -49,7 +49,7 @@ def detect_tar(path: str, wanted: Wanted) -> Detected | None:
     asked = wanted.caption_column
     if asked is None and _TEXT_MEMBER in names:
         asked = _TEXT_MEMBER
-    caption = columns.caption_column(path, names, asked)
+    caption = columns.caption_column(path, names, wanted._replace(caption_column=asked))
     identity = columns.id_column(path, [KEY_COLUMN, *names], wanted.id_column or KEY_COLUMN)
     return Detected("webdataset", caption, identity)
 

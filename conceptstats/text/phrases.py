@@ -109,6 +109,10 @@ class PhraseProfile:
         """Concepts of one text, in order, with repeats."""
         return reference.phrases(self._tokens(text), self._table, every=self.match == "all")
 
+    def whole(self, text: str) -> str | None:
+        """The concept that a text is a phrase of as a whole, or None."""
+        return self._table.get(tuple(self._tokens(text)))
+
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every caption."""
         trie = self._built_trie()
