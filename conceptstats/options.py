@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from conceptstats.errors import ParameterError
+from conceptstats.shards import Shard, parse_shard
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
@@ -52,6 +55,32 @@ processes_option = click.option(
     default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
     show_default="all cores",
     help="Processes; the result does not depend on it.",
+)
+
+
+class ShardType(click.ParamType[Shard]):
+    """A share of the work: 0/4."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        """Parse a share."""
+        if isinstance(value, Shard):
+            return value
+        try:
+            return parse_shard(str(value))
+        except ParameterError as error:
+            return self.fail(str(error), param, ctx)
+
+
+shard_option = click.option(
+    "--shard",
+    type=ShardType(),
+    default="0/1",
+    show_default=True,
+    help="Do share I of N only, counted from 0; each share writes an output of its own.",
 )
 device_option = click.option(
     "--device",

@@ -64,6 +64,15 @@ PROBES = pa.schema(
         pa.field("stratum", pa.int32()),  # 0: never seen together; from 1 by rising PMI
     ]
 )
+PROMPTS = pa.schema(
+    [
+        pa.field("probe_id", pa.string(), nullable=False),
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("source", pa.string()),  # template, or model
+        pa.field("model", pa.string()),
+        pa.field("seed", pa.int64()),
+    ]
+)
 IMAGES = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),

@@ -22,9 +22,9 @@ from tiny_clip import write_tiny_clip
 from conceptstats.cli import cli
 from conceptstats.errors import OutputError, OutputExistsError, ParameterError, SourceError
 from conceptstats.eval.models import ModelError, load_model
-from conceptstats.eval.parts import unfinished
 from conceptstats.eval.zeroshot.ranks import target_ranks, top_classes, wilson
 from conceptstats.eval.zeroshot.run import ZeroShotSummary, zeroshot
+from conceptstats.parts import unfinished
 from conceptstats.progress import Silent
 from conceptstats.table_files import load_table
 from conceptstats.tables import PREDICTIONS

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conceptstats.parts import take_lock
 from conceptstats.progress import Progress
 from conceptstats.runs import dump_json
-
-from ..parts import take_lock
 
 if TYPE_CHECKING:
     import torch

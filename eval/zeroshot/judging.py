@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.errors import SourceError
+from conceptstats.parts import Parts
 from conceptstats.progress import Progress
 from conceptstats.tables import PREDICTIONS
 
-from ..parts import Parts
 from .image_sources import ImageList
 from .ranks import Floats, Ints, target_ranks, top_classes
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.errors import OutputExistsError, ParameterError, SourceError
+from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.table_files import check_ending, fingerprint, save_table
 from conceptstats.tables import PREDICTIONS, numbers
 
-from ..parts import unfinished
 from ..statistics.results import Estimate
 from .classes import (
     ClassesArgument,

@@ -1,0 +1,1 @@
+"""Accessories pasted into photographs: versions of one photograph that differ in PMI alone."""

@@ -1,0 +1,1 @@
+"""Prompts for images of probes, from templates or a chat model."""
