@@ -87,5 +87,9 @@ class ParameterError(ConceptStatsError, ValueError):
     """A parameter is outside its range."""
 
 
+class ModelError(ConceptStatsError):
+    """A model is unknown, its weights cannot be had, or it gives no numbers."""
+
+
 class StatisticsError(ConceptStatsError):
     """The data do not hold what a statistic needs: too few, or constant."""

@@ -20,7 +20,7 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from conceptstats.errors import ConceptStatsError, ParameterError
+from conceptstats.errors import ModelError, ParameterError
 
 from .zeroshot.classes import fill, near
 
@@ -32,10 +32,6 @@ _CONFIG = "open_clip_config.json"
 _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class ModelError(ConceptStatsError):
-    """A model is unknown, its weights cannot be had, or it gives no numbers."""
 
 
 class ZeroShotModel(Protocol):

@@ -20,8 +20,14 @@ from PIL import Image
 from tiny_clip import write_tiny_clip
 
 from conceptstats.cli import cli
-from conceptstats.errors import OutputError, OutputExistsError, ParameterError, SourceError
-from conceptstats.eval.models import ModelError, load_model
+from conceptstats.errors import (
+    ModelError,
+    OutputError,
+    OutputExistsError,
+    ParameterError,
+    SourceError,
+)
+from conceptstats.eval.models import load_model
 from conceptstats.eval.zeroshot.ranks import target_ranks, top_classes, wilson
 from conceptstats.eval.zeroshot.run import ZeroShotSummary, zeroshot
 from conceptstats.parts import unfinished

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conceptstats.errors import SourceError
+from conceptstats.errors import ModelError, SourceError
 from conceptstats.parts import Parts
 from conceptstats.progress import Progress
 from conceptstats.tables import PREDICTIONS
@@ -139,8 +139,6 @@ def _judge(
         return failed
     probabilities = model.probabilities(_in_place(block), classifier)[good]
     if not np.isfinite(probabilities).all():
-        from ..models import ModelError
-
         raise ModelError(
             f"{ids[good[0]]} or an image behind it: the probabilities are no numbers.",
             "--precision fp32, or bf16, which reach further than fp16",
