@@ -20,7 +20,7 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from conceptstats.errors import ModelError, ParameterError
+from conceptstats.errors import ConceptStatsError, ModelError, ParameterError
 
 from .zeroshot.classes import fill, near
 
