@@ -31,7 +31,7 @@ from conceptstats.synth.world_files import write_world
 
 folder = Path(tempfile.mkdtemp())
 world = World(n=50_000, associated=1.0, empty=0.08)
-write_world(world, folder / "world", images=False)
+write_world(world, folder / "world", pictures=0)
 cs.build_index([folder / "world" / "captions.parquet"], folder / "index")
 
 # %% [markdown]

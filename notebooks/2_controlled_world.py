@@ -36,7 +36,15 @@ from conceptstats.eval.statistics.correlate import correlate
 from conceptstats.eval.statistics.shuffle import shuffle
 
 SMALL = Scale(
-    n=6_000, keys=8, accessories=12, steps=400, strata=6, per_stratum=14, per_probe=16, draws=300
+    n=60_000,
+    pictures=6_000,
+    keys=8,
+    accessories=12,
+    steps=400,
+    strata=6,
+    per_stratum=14,
+    per_probe=16,
+    draws=300,
 )
 folder = Path(tempfile.mkdtemp()) / "world"
 result = run_demo(folder, lambda command: cli.main([*command], standalone_mode=False), scale=SMALL)

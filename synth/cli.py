@@ -10,6 +10,8 @@ import click
 from conceptstats.options import json_option, overwrite_option, processes_option, quiet_option
 from conceptstats.printing import print_facts, print_json
 
+from .verify_cli import verify
+
 
 @click.group(name="synth", epilog="Example: conceptstats synth world -o WORLD --seed 0")
 def synth_group() -> None:
@@ -21,25 +23,29 @@ def synth_group() -> None:
 )
 @click.argument("spec", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
-@click.option("--n", type=int, help="Captions, each with its picture. [default: 50,000]")
+@click.option("--n", type=int, help="Captions. [default: 50,000]")
 @click.option("--keys", type=int, help="How many key concepts. [default: 28]")
 @click.option("--accessories", type=int, help="How many accessory concepts. [default: 40]")
 @click.option("--zipf", type=float, help="Exponent of the marginals. [default: 0.3]")
 @click.option(
     "--association",
     type=float,
-    help="Largest log weight of a pair, in nats; 0: independent. [default: 3]",
+    help="Largest log weight of a pair, in nats; 0: independent. [default: 3.5]",
 )
 @click.option("--associated", type=float, help="Share of pairs that are tied. [default: 0.6]")
 @click.option("--reverse", is_flag=True, default=None, help="Turn the association round.")
 @click.option("--empty", type=float, help="Share of pairs never together. [default: 0.4]")
 @click.option("--named-one", type=float, help="Share of captions with one name. [default: 0.5]")
-@click.option("--key-visibility", type=float, help="0: hidden, 1: clear. [default: 0.65]")
+@click.option("--key-visibility", type=float, help="0: hidden, 1: clear. [default: 0.6]")
 @click.option("--accessory-visibility", type=float, help="0: hidden, 1: clear. [default: 1]")
 @click.option("--noise", type=float, help="Standard deviation, where white is 1. [default: 0.05]")
 @click.option("--size", type=int, help="Pixels a side. [default: 64]")
 @click.option("--seed", type=int, help="[default: 0]")
-@click.option("--captions-only", is_flag=True, help="Draw no pictures.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(0),
+    help="Captions, from the first on, that have a picture. [default: all]",
+)
 @processes_option
 @overwrite_option
 @quiet_option
@@ -47,7 +53,7 @@ def synth_group() -> None:
 def world(
     spec: Path | None,
     output: Path,
-    captions_only: bool,
+    pictures: int | None,
     workers: int,
     overwrite: bool,
     quiet: bool,
@@ -68,7 +74,7 @@ def world(
     write_world(
         made,
         output,
-        images=not captions_only,
+        pictures=pictures,
         workers=workers,
         overwrite=overwrite,
         progress=terminal_progress(quiet=quiet),
@@ -142,3 +148,6 @@ def generate(
         print_json({"output": str(table), "backend": backend})
     else:
         print_facts({"images": str(table)})
+
+
+synth_group.add_command(verify)

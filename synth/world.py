@@ -55,7 +55,7 @@ class World:
     keys, accessories : tuple of str
         Concepts that have a sprite.
     n : int
-        Captions, each with its picture.
+        Captions.
     zipf : float
         Exponent of the marginals: the concept of rank r has weight r ** -zipf.
     association : float
@@ -80,12 +80,12 @@ class World:
     accessories: tuple[str, ...] = ACCESSORIES
     n: int = 50_000
     zipf: float = 0.3
-    association: float = 3.0
+    association: float = 3.5
     associated: float = 0.6
     reverse: bool = False
     empty: float = 0.4
     named_one: float = 0.5
-    key_visibility: float = 0.65
+    key_visibility: float = 0.6
     accessory_visibility: float = 1.0
     noise: float = 0.05
     size: int = 64

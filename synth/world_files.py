@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import webdataset
 
-from conceptstats.errors import TableError, UnknownConceptError
+from conceptstats.errors import ParameterError, TableError, UnknownConceptError
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
 from conceptstats.table_files import save_table
@@ -42,7 +42,7 @@ def write_world(
     world: World,
     output: str | Path,
     *,
-    images: bool = True,
+    pictures: int | None = None,
     workers: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -55,8 +55,8 @@ def write_world(
     output : path
         Folder: ``captions.parquet``, ``joint.parquet`` (`conceptstats.tables.JOINT`), ``keys.txt``,
         ``accessories.txt``, ``shards/`` with the pictures, and ``world.json`` with the settings.
-    images : bool
-        Draw the pictures too.
+    pictures : int, optional
+        Captions, from the first on, that have a picture; 0: none. Otherwise all have.
     workers : int
         Processes that draw; the files do not depend on it.
     overwrite : bool
@@ -74,34 +74,37 @@ def write_world(
     progress = progress or Silent()
     output = Path(output)
     check_folder(output, MARK, overwrite=overwrite)
-    pictures = draw_pictures(world)
+    n = world.n if pictures is None else pictures
+    if not 0 <= n <= world.n:
+        raise ParameterError(f"pictures is {n}, expected 0 to {world.n}, the number of captions.")
+    drawn = draw_pictures(world)
     truth = joint_as_table(world)
     with closing(progress), writing_folder(output, MARK, overwrite=overwrite) as folder:
-        _write_captions(folder / "captions.parquet", world, pictures.captions)
+        _write_captions(folder / "captions.parquet", world, drawn.captions)
         save_table(folder / "joint.parquet", truth, JOINT)
         made_by = ("pillow", "webdataset")
         record = run_record("synth world", world.to_json(), {}, world.seed, packages=made_by)
-        dump_json(folder / MARK, {**record, "images": images})
+        dump_json(folder / MARK, {**record, "pictures": n})
         for name, concepts in (("keys", world.keys), ("accessories", world.accessories)):
             lines = "".join(f"{concept}\n" for concept in concepts)
             (folder / f"{name}.txt").write_text(lines, encoding="utf-8")
-        if images:
+        if n:
             (folder / "shards").mkdir()
-            shards = _shards(world, folder / "shards", pictures)
+            shards = _shards(world, folder / "shards", drawn, n)
             progress.stage("pictures", "pictures")
             done = 0
             with closing(in_processes(_write_shard, shards, workers)) as written:
-                for n in written:
-                    done += n
-                    progress.advance(n, done / world.n)
+                for n_written in written:
+                    done += n_written
+                    progress.advance(n_written, done / n)
     return output
 
 
-def _shards(world: World, folder: Path, pictures: Pictures) -> list[Shard]:
+def _shards(world: World, folder: Path, drawn: Pictures, n: int) -> list[Shard]:
     columns = (
-        np.array(world.keys)[pictures.key].tolist(),
-        np.array(world.accessories)[pictures.accessory].tolist(),
-        pictures.captions,
+        np.array(world.keys)[drawn.key[:n]].tolist(),
+        np.array(world.accessories)[drawn.accessory[:n]].tolist(),
+        drawn.captions[:n],
     )
     return [
         Shard(
@@ -110,7 +113,7 @@ def _shards(world: World, folder: Path, pictures: Pictures) -> list[Shard]:
             first,
             *(tuple(column[first : first + _SHARD]) for column in columns),
         )
-        for number, first in enumerate(range(0, world.n, _SHARD))
+        for number, first in enumerate(range(0, n, _SHARD))
     ]
 
 

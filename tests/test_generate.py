@@ -216,7 +216,7 @@ def test_one_item_needs_no_process() -> None:
 def test_command(probes: Path, tmp_path: Path) -> None:
     """`synth generate` draws as the pictures of a world are."""
     world = world_from({"keys": 3, "accessories": 3, "n": 5, "size": 24, "key_visibility": 0.5})
-    write_world(world, tmp_path / "world", images=False)
+    write_world(world, tmp_path / "world", pictures=0)
     arguments = ["synth", "generate", str(probes), "-o", str(tmp_path / "images"), "--json"]
     arguments += ["--world", str(tmp_path / "world"), "--per-probe", "1", "--workers", "1"]
     done = CliRunner().invoke(cli, [*arguments, "--quiet"])

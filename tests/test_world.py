@@ -187,7 +187,7 @@ def test_the_index_recovers_the_pmi(tmp_path: Path) -> None:
     """Counted by an index over 20,000 captions, PMI goes with the truth with r above 0.99."""
     settings = {"keys": 8, "accessories": 9, "n": 20_000, "association": 3.0, "named_one": 0.3}
     world = world_from(settings | {"associated": 1.0, "zipf": 0.3, "empty": 0.05, "seed": 1})
-    folder = write_world(world, tmp_path / "world", images=False)
+    folder = write_world(world, tmp_path / "world", pictures=0)
     index = CaptionIndex.open(build_index(folder / "captions.parquet", tmp_path / "index"))
     assert index.n == 20_000
     found = []
@@ -205,7 +205,7 @@ def test_the_index_recovers_the_pmi(tmp_path: Path) -> None:
 
 def test_captions_are_laid_out_as_laion(tmp_path: Path) -> None:
     """The columns of LAION-400M; an index finds captions and ids without being told where."""
-    folder = write_world(small(), tmp_path / "world", images=False)
+    folder = write_world(small(), tmp_path / "world", pictures=0)
     table = pq.read_table(folder / "captions.parquet")
     assert table.column_names == [
         *("SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity")
@@ -281,7 +281,7 @@ def test_worlds_of_one_seed_have_the_same_scenes(tmp_path: Path) -> None:
 
 def test_a_world_is_read_back(tmp_path: Path) -> None:
     """Its settings as they were, with the versions that drew it."""
-    folder = write_world(small(), tmp_path / "world", images=False)
+    folder = write_world(small(), tmp_path / "world", pictures=0)
     assert load_world(folder) == small()
     record = json.loads((folder / "world.json").read_text("utf-8"))
     assert record["seed"] == 3
@@ -377,23 +377,23 @@ def test_files_that_cannot_be_read(text: str | None, tmp_path: Path) -> None:
 def test_only_worlds_are_overwritten(tmp_path: Path) -> None:
     """A world is kept unless told otherwise; a folder that is none is kept in any case."""
     world = tmp_path / "world"
-    write_world(small(), world, images=False)
+    write_world(small(), world, pictures=0)
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        write_world(small(seed=4), world, images=False)
+        write_world(small(seed=4), world, pictures=0)
     assert load_world(world) == small()
-    write_world(small(seed=4), world, images=False, overwrite=True)
+    write_world(small(seed=4), world, pictures=0, overwrite=True)
     assert load_world(world) == small(seed=4)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").touch()
     with pytest.raises(OutputExistsError, match="not replaced"):
-        write_world(small(), other, images=False, overwrite=True)
+        write_world(small(), other, pictures=0, overwrite=True)
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
 
 
 def test_after_an_error_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither half a world, nor less than the world that was to be replaced."""
-    write_world(small(), tmp_path / "old", images=False)
+    write_world(small(), tmp_path / "old", pictures=0)
     before = files_of(tmp_path)
 
     def fail(image: Image.Image) -> bytes:
@@ -422,7 +422,7 @@ def test_command(tmp_path: Path) -> None:
     assert (output / "shards" / "00000.tar").is_file()
     done = CliRunner().invoke(cli, arguments)
     assert isinstance(done.exception, OutputExistsError)
-    done = CliRunner().invoke(cli, [*arguments, "--overwrite", "--captions-only"])
+    done = CliRunner().invoke(cli, [*arguments, "--overwrite", "--pictures", "0"])
     assert done.exit_code == 0
     assert not (output / "shards").exists()
 
