@@ -285,7 +285,7 @@ def test_a_world_is_read_back(tmp_path: Path) -> None:
     assert load_world(folder) == small()
     record = json.loads((folder / "world.json").read_text("utf-8"))
     assert record["seed"] == 3
-    assert record["images"] is False
+    assert record["pictures"] == 0
     assert {"pillow", "webdataset"} < set(record["versions"])
 
 
@@ -443,3 +443,20 @@ def test_help_tells_the_defaults() -> None:
         else:
             assert told, option.name
             assert float(told[1].replace(",", "")) == value, option.name
+
+
+def test_the_first_captions_have_the_pictures(tmp_path: Path) -> None:
+    """A world with fewer pictures than captions has those of the whole world's first captions."""
+    whole = write_world(small(), tmp_path / "whole", workers=1)
+    part = write_world(small(), tmp_path / "part", pictures=7, workers=1)
+    read = []
+    for folder in (whole, part):
+        with tarfile.open(folder / "shards" / "00000.tar") as archive:
+            names = [name for name in archive.getnames() if name.endswith((".txt", ".png"))]
+            read.append([archive.extractfile(name).read() for name in names])  # type: ignore[union-attr]
+    assert len(read[1]) == 14
+    assert read[1] == read[0][:14]
+    captions = [pq.read_table(folder / "captions.parquet") for folder in (whole, part)]
+    assert captions[0].equals(captions[1])
+    with pytest.raises(ParameterError, match="pictures"):
+        write_world(small(), tmp_path / "none", pictures=small().n + 1)
