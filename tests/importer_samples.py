@@ -9,7 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conceptstats.eval.importers.account import Options
+from conceptstats.eval.importers.run import Imported, read_inputs
+
 Rows = Sequence[Mapping[str, Any]]
+
+
+def imported(*paths: Path, on_error: Any = "stop", **options: str) -> Imported:
+    """Read files, and hold that no row is lost."""
+    found = read_inputs(paths, on_error=on_error, options=Options(**options))
+    assert found.n_read == found.table.num_rows + sum(each.n for each in found.left_out)
+    return found
+
+
+def left_out(found: Imported) -> dict[str, int]:
+    """How many rows were left out, by reason."""
+    return {each.reason: each.n for each in found.left_out}
 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> Path:
@@ -38,6 +53,10 @@ def write_workbook(path: Path, rows: Rows) -> Path:
     sheet = book.active
     for row in [list(rows[0]), *(list(row.values()) for row in rows)]:
         sheet.append(row)
+    return save_workbook(path, book)
+
+
+def save_workbook(path: Path, book: Any) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # openpyxl's clock
         book.save(path)

@@ -133,7 +133,7 @@ def test_values_of_the_wrong_type(
         ("image_id,target,pred1,prob1,prob1\n", "more than one column is called 'prob1'"),
         ('{"doc_id": 0, "filtered_resps": ["a"]}\n[1]\n', "line 2: a JSON list, expected an obj"),
         ('{"doc_id": 0, "filtered_resps": ["a"]}\n{"doc_id"\n', "line 2: invalid JSON, Expecting"),
-        ('[{"index": 1, "prediction": "a"}\n {"index": 2}]', "line 1: invalid JSON or a file that"),
+        ('[{"index": 1, "prediction": "a"}\n {"index": 2}]', "line 1: invalid JSON, Expecting"),
         ('[{"index": 1, "prediction": "a"},\n 5]', "line 2: a JSON int, expected an object"),
         ('{"dataset": "d", "model": "m", "pretrained": "p", "metrics": 5}', "'metrics' is no obj"),
         ('{"dataset": "d", "model": "m", "metrics": {}}', "no column 'pretrained' (columns: datas"),

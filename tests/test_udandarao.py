@@ -101,6 +101,16 @@ def test_generation_has_a_score_each_prompt(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_generation_of_one_data_set(tmp_path: Path) -> None:
+    """Their code writes a file for each data set and score, whose names it joins."""
+    data = {"maker_diffuser": {"full": 25.0, "classwise": {"cat": [25.0]}}}
+    for name in ("mscoco_exp_clip.json", "draw_bench_human_align.json"):
+        put(tmp_path, name, data)
+    table = read_results(tmp_path)
+    assert table["dataset"].to_pylist() == ["draw_bench"] * 2 + ["mscoco"] * 2
+    assert table["metric"].to_pylist() == ["human_align"] * 2 + ["exp_clip"] * 2
+
+
 def test_prompts_can_be_chosen(tmp_path: Path) -> None:
     """Only files with these prompts are read; there must be one."""
     put(tmp_path, "pets_ensemble_results.json", results({"cat": 90.0}))
@@ -116,7 +126,7 @@ BAD_COUNTS = {
     "words": ('{"cat": "many"}', "'cat' is 'many'"),
     "truth": ('{"cat": true}', "'cat' is True"),
     "twice": ('{"cat": 1, "cat": 2}', "'cat' stands twice"),
-    "cut short": ('{"cat": 1, "do', "missing or damaged"),
+    "cut short": ('{"cat": 1, "do', "line 1: invalid JSON"),
     "no object": ("[1, 2]", "holds list"),
     "not a number": ('{"cat": NaN}', "'cat' is nan"),
 }

@@ -254,14 +254,17 @@ def test_one_line_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"question_id": 1, "answer": "x"}\n{"question_id": 2, "ans', "damaged, in line 2"),
-        ('[{"question_id": 1, "answer": "x"}', "damaged, in line 1"),
-        ("", "no JSON, or damaged, in line 1"),
+        (
+            '{"question_id": 1, "answer": "x"}\n{"question_id": 2, "ans',
+            "line 2: invalid JSON, Unterminated string starting at column",
+        ),
+        ('[{"question_id": 1, "answer": "x"}', "line 1: invalid JSON"),
+        ("", "is empty"),
         ("[]", "has no rows"),
         ("[1, 2]", "another layout"),
-        ('[{"question_id": 1, "answer": "x"}, {"question_id": 2}]', "row 2 has no answer"),
-        ('[{"answer": "x"}]', "row 1 has no question_id"),
-        ('[{"question_id": 1, "answer": ["x"]}]', "row 1 has no answer of text"),
+        ('[{"question_id": 1, "answer": "x"}, {"question_id": 2}]', "row 2: no answer of text"),
+        ('[{"answer": "x"}]', "row 1: no question_id"),
+        ('[{"question_id": 1, "answer": ["x"]}]', "row 1: no answer of text"),
     ],
 )
 def test_damaged_answers(text: str, message: str, tmp_path: Path) -> None:
@@ -291,10 +294,10 @@ def test_damaged_questions(document: Any, message: str, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """Missing, or not text."""
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="is missing or damaged: No such file"):
         read_answers(tmp_path / "none.json")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe[]")
-    with pytest.raises(TableError, match="is not UTF-8"):
+    with pytest.raises(TableError, match="line 1: not UTF-8"):
         read_answers(tmp_path / "binary.json")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from conceptstats.errors import TableError
 
+from ..json_files import read_document
 from .account import Account, Options, Row
 from .head import File
-from .read_files import delimited, json_document, require
+from .read_files import delimited, require
 from .shares import read_share
 
 _SHARES = re.compile(r"acc|recall|precision|jaccard|f1|score")  # other numbers are settings
@@ -39,11 +40,11 @@ def read(file: File, _options: Options, account: Account) -> Iterator[Row]:
     TableError
         When a file is cut short, lacks a key, or a metric is no share in [0, 1].
     """
-    return (_of_table if file.shape == "table" else _of_run)(file.path, account)
+    return _of_table(file, account) if file.shape == "table" else _of_run(file.path, account)
 
 
 def _of_run(path: Path, account: Account) -> Iterator[Row]:
-    run = json_document(path)
+    run = read_document(path)
     if not isinstance(run, dict):
         raise TableError(f"{path}: a JSON {type(run).__name__}, expected an object.")
     require(path, run, ("metrics",))
@@ -52,12 +53,12 @@ def _of_run(path: Path, account: Account) -> Iterator[Row]:
     yield from _metrics(path, "metrics", run, run["metrics"], account)
 
 
-def _of_table(path: Path, account: Account) -> Iterator[Row]:
+def _of_table(file: File, account: Account) -> Iterator[Row]:
     """Metrics of the run of each row; an empty cell is none."""
     rows = Account(account.on_error)  # of runs; what is counted is metrics
-    for place, cells in delimited(path, ",", rows):
+    for place, cells in delimited(file.path, file.delimiter, rows):
         metrics = {name: cell for name, cell in cells.items() if name not in _SETTINGS and cell}
-        yield from _metrics(path, place, cells, metrics, account)
+        yield from _metrics(file.path, place, cells, metrics, account)
     account.add_bad(rows)
 
 

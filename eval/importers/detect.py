@@ -13,10 +13,12 @@ from conceptstats.errors import ParameterError, TableError
 
 from . import clip_benchmark, lm_eval, open_clip, quxie, vlmevalkit, vqa
 from .account import Account, Options, Row
-from .head import File, look_at
-from .udandarao import read_counts, read_results
+from .head import File, NoFormatError, look_at
+from .udandarao import is_name_of_counts, read_counts, read_results
 
 Found: TypeAlias = Iterator[Row] | pa.Table
+
+_SHOWN = 8  # columns of a file that nobody knows
 
 
 class Kind(NamedTuple):
@@ -47,8 +49,9 @@ class Format(NamedTuple):
 
 
 def _is_counts(file: File) -> bool:
-    values = list(file.first.values())
-    return file.shape == "object" and bool(values) and all(type(value) is int for value in values)
+    """Many objects hold whole numbers alone: settings do. So the name counts, as in reading."""
+    whole = all(type(value) is int for value in file.first.values())
+    return file.shape == "object" and whole and is_name_of_counts(file.path)
 
 
 def _is_classwise(file: File) -> bool:
@@ -115,20 +118,28 @@ def named_format(name: str) -> Format | None:
     raise ParameterError(f"format is {name!r}, expected auto or one of {known}.")
 
 
-def detect(path: Path) -> Detected | None:
-    """The format of a file; None where it is of none that is known.
+def detect(path: Path) -> Detected:
+    """A file with its format.
 
     Raises
     ------
+    NoFormatError
+        When it is of no format that is known.
     TableError
         When the file is missing or damaged at its head, or could be of two formats.
     """
     file = look_at(path)
     found = [each for each in FORMATS if each.recognise(file)]
+    if not found:
+        shown = ", ".join(file.columns[:_SHOWN]) or "nothing"
+        raise NoFormatError(
+            f"{path} is of no known format (it has {shown}).",
+            "--format NAME says which it should be",
+        )
     if len(found) > 1:
         names = " or ".join(each.name for each in found)
         raise TableError(f"{path} could be of {names}.", f"--format {found[0].name}")
-    return Detected(file, found[0]) if found else None
+    return Detected(file, found[0])
 
 
 def with_annotations(detected: list[Detected]) -> list[Detected]:

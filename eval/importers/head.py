@@ -8,16 +8,21 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conceptstats.errors import TableError
+from conceptstats.errors import SourceError, TableError
 from conceptstats.sources.files import read_head
 from conceptstats.sources.reading import DAMAGE
 
+from ..json_files import unreadable
 from .read_files import workbook_header
 
 _HEAD_BYTES = 1 << 18
 _LONGEST_LINE = 1 << 24  # that is read to its end, to know all keys of the first object
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 _CLOSING = {"[": "]", "{": "}"}
+
+
+class NoFormatError(TableError):
+    """A file can be read, and holds nothing that a format could be told by."""
 
 
 class File(NamedTuple):
@@ -27,7 +32,7 @@ class File(NamedTuple):
     shape: str  # "object" (of JSON, or of its first line), "list", "table" or "workbook"
     first: dict[str, Any]  # the object, or the first of the list; as far as the head goes
     columns: tuple[str, ...]  # its keys, or the columns of a table
-    delimiter: str | None = None  # of a table
+    delimiter: str = ","  # of a table
     annotations: tuple[Path, ...] = ()  # that belong to a file of questions
 
 
@@ -36,20 +41,24 @@ def look_at(path: Path) -> File:
 
     Raises
     ------
+    NoFormatError
+        When it is neither JSON objects, nor a table with a header, nor a workbook.
     TableError
-        When it is missing or empty, or neither JSON, nor a table with a header, nor a workbook.
+        When it is missing, empty or damaged.
     """
     try:
         head = read_head(str(path), _HEAD_BYTES, _LONGEST_LINE)
     except DAMAGE as error:
-        raise TableError(f"{path} is missing or damaged: {error}.") from error
+        raise unreadable(path, error) from error
+    except SourceError as error:
+        raise TableError(error.message, error.hint) from error
     if head.startswith(b"PK\x03\x04"):
         return File(path, "workbook", {}, tuple(workbook_header(path)))
     text = head.decode("utf-8-sig", errors="replace").lstrip()
     if text.startswith(("{", "[")):
         return _of_json(path, text)
     if "\x00" in text or "\n" not in text:
-        raise TableError(f"{path} is neither JSON, nor a table with a header, nor a workbook.")
+        raise NoFormatError(f"{path} is neither JSON, nor a table with a header, nor a workbook.")
     line = text.split("\n", 1)[0].rstrip("\r")
     delimiter = "\t" if "\t" in line else ","
     columns = tuple(next(csv.reader([line], delimiter=delimiter), ()))
@@ -62,7 +71,7 @@ def _of_json(path: Path, text: str) -> File:
         return File(path, "object", value, tuple(value))
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return File(path, "list", value[0], tuple(value[0]))
-    raise TableError(
+    raise NoFormatError(
         f"{path}, line 1: no JSON object, or list of objects, begins here.", "is the file damaged?"
     )
 
@@ -73,7 +82,7 @@ def _begun_value(text: str) -> Any:
         return json.JSONDecoder().raw_decode(text)[0]
     except json.JSONDecodeError as error:
         sound = text[: min(error.pos, _HEAD_BYTES)]
-    except RecursionError:
+    except (ValueError, RecursionError):  # a number too long, or brackets too deep
         return None
     open_brackets: list[str] = []
     whole = None  # up to a comma or a closing bracket, all is whole but for the open brackets
@@ -89,5 +98,5 @@ def _begun_value(text: str) -> Any:
             whole = text[: token.start()], "".join(reversed(open_brackets))
     try:
         return json.loads("".join(whole)) if whole else None
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None

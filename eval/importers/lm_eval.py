@@ -6,12 +6,14 @@ document itself, and the answers before filters where those change nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conceptstats.errors import ParameterError
 
+from ..json_files import as_text
 from .account import Account, Options, Row
 from .head import File
 from .read_files import json_lines
@@ -41,7 +43,8 @@ def read(file: File, options: Options, account: Account) -> Iterator[Row]:
 
     The question's id is that of the data set where a line has it (in ``doc``, or in a metric or
     submission that holds ``question_id``), else ``doc_id``. The answer is the filtered response;
-    of a task with choices, the choice of the largest log-likelihood. The score is that of one
+    of a task with choices, the choice of the largest log-likelihood, by its number where the
+    choices end alike (as of Winogrande, whose contexts differ). The score is that of one
     metric; a metric that is an object holds it under ``score``.
 
     Raises
@@ -66,7 +69,7 @@ def read(file: File, options: Options, account: Account) -> Iterator[Row]:
         if isinstance(row, str):
             account.bad(path, place, row)
             continue
-        if _n_repeats(sample) > 1:
+        if _has_several(sample):
             account.note("of several responses to one document, the first is the answer")
         yield Row(place, row)
     if options.filter is not None and filters and options.filter not in filters:
@@ -118,8 +121,8 @@ def _metric(path: Path, sample: dict[str, Any], options: Options) -> str | None:
 
 def _read(sample: dict[str, Any], plan: _Plan, options: Options) -> dict[str, Any] | str:
     """The row of a sample, or what is wrong with it."""
-    identity = _below(sample, plan.id_from)
-    if isinstance(identity, bool) or not isinstance(identity, str | int):
+    identity = as_text(_below(sample, plan.id_from))
+    if identity is None:
         return f"no {'.'.join(plan.id_from)}"
     answer = _answer(sample)
     if answer is None:
@@ -136,15 +139,15 @@ def _read(sample: dict[str, Any], plan: _Plan, options: Options) -> dict[str, An
         metric = f"{metric},{name}"  # as the tool's own results call it
     target = sample.get("target")
     return {
-        "question_id": str(identity),
+        "question_id": identity,
         "answer": answer,
         "question": _prompt(sample),
-        "image_id": _text(_below(sample, ("doc", "image_id"))),
+        "image_id": as_text(_below(sample, ("doc", "image_id"))),
         "model": options.model,
         "score": score.value,
         "metric": metric,
         "target": None if target is None else str(target),
-        "filter": _text(name),
+        "filter": as_text(name),
     }
 
 
@@ -164,36 +167,45 @@ def _score(value: Any, name: str) -> Share:
     return Share(None, f"{name!r} is {value!r:.40}, expected a number from 0 to 1")
 
 
-def _n_repeats(sample: dict[str, Any]) -> int:
-    first = sample["filtered_resps"][0]
-    return len(first) if isinstance(first, list) and not _is_likelihood(first) else 1
+def _has_several(sample: dict[str, Any]) -> bool:
+    """Whether there are several responses, and not one to each choice."""
+    responses = sample["filtered_resps"]
+    if not isinstance(responses, list) or _is_likelihood(responses[0]):
+        return False
+    return len(responses) > 1 or (isinstance(responses[0], list) and len(responses[0]) > 1)
 
 
 def _answer(sample: dict[str, Any]) -> str | None:
     """What the model said; of choices, the text of the likeliest, or its number from 0."""
     responses = sample.get("filtered_resps")
-    if isinstance(responses, str):
-        return responses
-    if not isinstance(responses, list) or not responses:
-        return None
-    first = responses[0]
-    if isinstance(first, str):
-        return first
-    if not isinstance(first, list) or not first:
-        return None
-    if all(isinstance(each, list) and _is_likelihood(each) for each in responses):
-        best = max(range(len(responses)), key=lambda i: float(responses[i][0]))
-        choice = _argument(sample, best, 1)
-        return str(best) if choice is None else choice.strip()
-    return first[0] if isinstance(first[0], str) else None
+    if not isinstance(responses, list):
+        return as_text(responses)
+    if responses and all(_is_likelihood(each) for each in responses):
+        return _likeliest(sample, [float(each[0]) for each in responses])
+    first = responses[0] if responses else None
+    if isinstance(first, list):  # of repeats
+        first = first[0] if first and not _is_likelihood(first) else None
+    return as_text(first)
 
 
-def _is_likelihood(response: list[Any]) -> bool:
+def _likeliest(sample: dict[str, Any], likelihoods: list[float]) -> str | None:
+    """The choice of the largest log-likelihood; its number where the texts do not tell choices."""
+    if len(likelihoods) < 2 or any(map(math.isnan, likelihoods)):  # one is no choice
+        return None
+    best = likelihoods.index(max(likelihoods))
+    choices = [_argument(sample, number, 1) for number in range(len(likelihoods))]
+    choice = choices[best]
+    return str(best) if choice is None or choices.count(choice) > 1 else choice.strip()
+
+
+def _is_likelihood(response: Any) -> bool:
     """Whether a response is a log-likelihood and whether it is the greedy one."""
-    if len(response) != 2 or str(response[1]) not in ("True", "False"):
+    if not isinstance(response, list) or len(response) != 2:
+        return False
+    if str(response[1]) not in ("True", "False"):
         return False
     try:
-        return float(response[0]) <= 0
+        return not float(response[0]) > 0  # also of NaN
     except (TypeError, ValueError):
         return False
 
@@ -210,10 +222,6 @@ def _argument(sample: dict[str, Any], request: int, argument: int) -> str | None
 def _prompt(sample: dict[str, Any]) -> str | None:
     """The question of the document, or else the prompt."""
     question = _below(sample, ("doc", "question"))
-    return _text(question if question is not None else sample.get("input")) or _argument(
+    return as_text(question if question is not None else sample.get("input")) or _argument(
         sample, 0, 0
     )
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None

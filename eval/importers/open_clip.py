@@ -17,6 +17,7 @@ from .shares import read_share
 _ZERO_SHOT = re.compile(r"(.+)-zeroshot-val-top(\d+)")
 _RETRIEVAL = re.compile(r"(image_to_text|text_to_image)_R@(\d+)")  # in the validation set
 _RECALL = re.compile(r"(.+?) (image|text)(?: retr\. R|_retrieval_recall)@(\d+)(?: (.+))?")
+_JACCARD = re.compile(r"(.+?) ((?:avg )?jaccard score(?: [\d-]+)?)")  # of WinoGAViL
 _NO_DATASET = re.compile(r"params|flops|macs|average\b|avg\b|.* avg$", re.IGNORECASE)
 _MODEL = ("name", "model")
 _PRETRAINED = ("pretrained", "version")
@@ -34,8 +35,9 @@ def read(file: File, options: Options, account: Account) -> Iterator[Row]:
     """Rows of `conceptstats.tables.ACCURACIES`.
 
     Of a training run, ``pretrained`` tells the epoch. Of a published table, the columns of recalls
-    hold data set, metric and language in their names; of the others the metric is the one that
-    open_clip takes as the main one of a data set, and the table does not say which.
+    and of Jaccard scores hold data set, metric and language in their names; of the others the
+    metric is the one that open_clip takes as the main one of a data set, and the table does not say
+    which.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def _of_table(file: File, options: Options, account: Account) -> Iterator[Row]:
     """Accuracies of a row a model and a column a data set."""
     rows = Account(account.on_error)
     path, model, pretrained = file.path, _one_of(file, _MODEL), _one_of(file, _PRETRAINED)
-    for place, cells in delimited(path, ",", rows):
+    for place, cells in delimited(path, file.delimiter, rows):
         for name, cell in cells.items():
             if name in (model, pretrained):
                 continue
@@ -112,6 +114,8 @@ def _column(name: str, metric: str | None) -> _Measured:
     if match := _RECALL.fullmatch(name):
         dataset = f"{match[1]} {match[4]}" if match[4] else match[1]
         return _Measured(dataset, f"{match[2]}_retrieval_recall@{match[3]}")
+    if match := _JACCARD.fullmatch(name):
+        return _Measured(match[1], match[2].replace(" ", "_"))
     return _Measured(name, metric or "main_metric")
 
 

@@ -44,7 +44,7 @@ def read(file: File, options: Options, account: Account) -> Iterator[Row]:
     if options.model is None:
         raise ParameterError(f"{file.path} does not name its model.", "--model NAME")
     path, names, k = file.path, _names(options), _count(file)
-    for place, cells in delimited(path, ",", account):
+    for place, cells in delimited(path, file.delimiter, account):
         answer = _read(cells, k, names)
         if isinstance(answer, str):
             account.bad(path, place, answer)

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conceptstats.errors import TableError
-from conceptstats.sources.blocks import line_blocks
+from conceptstats.sources.blocks import LONGEST_LINE, line_blocks
 from conceptstats.sources.files import suffix_of
 from conceptstats.sources.reading import DAMAGE
 
+from ..json_files import json_fault, read_text, unreadable
 from .account import Account, Row
 
 _BLOCK_BYTES = 4 << 20
-_MARK = "\ufeff"  # byte order mark
+_NO_END = "the last line has no end, so it may be cut short; end it if the file is whole"
 _NO_WORKBOOK = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, OSError, EOFError,
                 SyntaxError)  # fmt: skip  # the last: of its XML
 
@@ -46,10 +47,8 @@ def json_lines(path: Path, account: Account) -> Iterator[Row]:
             value = json.loads(line.decode())
         except UnicodeDecodeError:
             account.bad(path, place, "not UTF-8")
-        except json.JSONDecodeError as error:
-            account.bad(path, place, f"invalid JSON, {error.msg} at column {error.colno}")
-        except RecursionError:
-            account.bad(path, place, "JSON nested too deep")
+        except (ValueError, RecursionError) as error:
+            account.bad(path, place, json_fault(error))
         else:
             if isinstance(value, dict):
                 yield Row(place, value)
@@ -80,8 +79,9 @@ def json_list(path: Path, account: Account) -> Iterator[Row]:
             at = _skip_blanks(text, at)
             if text[at : at + 1] not in (",", "]"):
                 raise json.JSONDecodeError("Expecting ',' or ']'", text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
-            account.bad(path, place, f"invalid JSON or a file that is cut short from here: {error}")
+        except (ValueError, RecursionError) as error:
+            fault = json_fault(error).split(" at column")[0]  # its column is not that of the line
+            account.bad(path, place, f"{fault}; is the file cut short from here?")
             return
         if isinstance(value, dict):
             yield Row(place, value)
@@ -89,41 +89,6 @@ def json_list(path: Path, account: Account) -> Iterator[Row]:
             account.bad(path, place, f"a JSON {type(value).__name__}, expected an object")
         if text[at] == ",":
             at = _skip_blanks(text, at + 1)
-
-
-def json_document(path: Path) -> Any:
-    """The one value of a JSON file.
-
-    Raises
-    ------
-    TableError
-        Says the line at which it is no JSON.
-    """
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise TableError(
-            f"{path}, line {error.lineno}: invalid JSON, {error.msg} at column {error.colno}; is "
-            "the file cut short?"
-        ) from error
-    except RecursionError as error:
-        raise TableError(f"{path}: JSON nested too deep.") from error
-
-
-def read_text(path: Path) -> str:
-    """A text file as a whole, without the blanks at its end.
-
-    Raises
-    ------
-    TableError
-        When it is not UTF-8, or cannot be read.
-    """
-    data = b"".join(_blocks(path))
-    try:
-        return data.decode().removeprefix(_MARK).rstrip()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TableError(f"{path}, line {line}: not UTF-8.") from error
 
 
 def delimited(path: Path, delimiter: str, account: Account) -> Iterator[Row]:
@@ -151,7 +116,7 @@ def delimited(path: Path, delimiter: str, account: Account) -> Iterator[Row]:
     if held is None:
         return
     if not _has_last_end(path) and held.fault is None:
-        held = held._replace(fault="the last line has no end, so it may be cut short")
+        held = held._replace(fault=_NO_END)
     yield from _as_row(path, held, header, account)
 
 
@@ -163,6 +128,7 @@ class _Cells(NamedTuple):
 
 def _cells(path: Path, delimiter: str, account: Account) -> Iterator[_Cells]:
     """Cells of the header and of each row; the last can be of damage alone."""
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))  # answers can be long
     texts = (line.decode(errors="surrogateescape") for _, line in _lines(path, account))
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     while True:
@@ -204,7 +170,7 @@ def workbook(path: Path, account: Account) -> Iterator[Row]:
     for number, cells in _sheet_rows(path):
         if header is None:
             header = _checked_header(path, ["" if cell is None else str(cell) for cell in cells])
-        elif any(cell is not None for cell in cells):
+        elif cells:
             account.n_read += 1
             padded = [*cells, *[None] * (len(header) - len(cells))]
             if len(padded) > len(header):
@@ -240,6 +206,7 @@ def require(path: Path, columns: Iterable[str], needed: Sequence[str]) -> None:
 
 
 def _sheet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Numbered rows of the first sheet, without the empty cells at their ends."""
     try:
         import openpyxl
     except ImportError as error:
@@ -249,9 +216,13 @@ def _sheet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
             with warnings.catch_warnings():  # of styles that it does not know
                 warnings.simplefilter("ignore")
                 book = openpyxl.load_workbook(file, read_only=True)
-            yield from enumerate(book.worksheets[0].iter_rows(values_only=True), 1)
+            for number, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
+                filled = [place for place, cell in enumerate(cells, 1) if cell is not None]
+                yield number, cells[: max(filled, default=0)]
     except _NO_WORKBOOK as error:
-        raise TableError(f"{path} is no whole workbook: {error}.") from error
+        raise TableError(
+            f"{path} is no whole workbook: {error}.", "unpack it, if it is another zip archive"
+        ) from error
 
 
 def _lines(path: Path, account: Account) -> Iterator[tuple[int, bytes]]:
@@ -273,7 +244,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
     try:
         yield from line_blocks(str(path), _BLOCK_BYTES)
     except DAMAGE as error:
-        raise TableError(f"{path} is missing or damaged: {error}.") from error
+        raise unreadable(path, error) from error
 
 
 def _has_last_end(path: Path) -> bool:
@@ -292,7 +263,6 @@ def _skip_blanks(text: str, at: int) -> int:
 
 
 def _checked_header(path: Path, cells: list[str]) -> list[str]:
-    names = [cell.removeprefix(_MARK) for cell in cells]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted({name for name in cells if cells.count(name) > 1}):
         raise TableError(f"{path}: more than one column is called {' or '.join(map(repr, twice))}.")
-    return names
+    return cells

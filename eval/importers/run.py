@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.runs import run_record
+from conceptstats.sources.files import suffix_of
 from conceptstats.table_files import check_ending, conform, fingerprint, save_table
 
+from ..json_files import NOT_UNICODE, is_unicode
 from .account import Account, LeftOut, OnError, Options, Row
 from .detect import Detected, Format, Kind, detect, named_format, with_annotations
-from .head import look_at
+from .head import NoFormatError, look_at
 from .read_files import require
 
 _ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".xlsx")  # of files that are looked at in folders
@@ -42,7 +44,7 @@ class Imported:
     table: pa.Table
     kind: Kind
     files: tuple[ImportedFile, ...]
-    not_imported: tuple[str, ...]  # files in folders that are of no known format
+    not_imported: tuple[str, ...]  # files in folders that are of no format that is looked for
     n_read: int  # rows; of accuracies, numbers
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
@@ -104,9 +106,10 @@ def read_inputs(
     Parameters
     ----------
     inputs : sequence of path
-        Files, and folders, of which all files are taken whose format is known.
+        Files, and folders, of which all files are taken whose format is known, but hidden ones.
     format : str
-        ``"auto"``: told from what a file holds; or the name of a format, for all.
+        ``"auto"``: told from what a file holds; or the name of a format, for all that are given by
+        name, and for those of folders that are known as such.
     on_error : {"stop", "skip"}
         What a row that cannot be used does.
     options : Options, optional
@@ -123,15 +126,14 @@ def read_inputs(
     if on_error not in get_args(OnError):
         raise ParameterError(f"on_error is {on_error!r}, expected stop or skip.")
     options, account = options or Options(), Account(on_error)
-    detected, unknown = _detect_all(inputs, named_format(format))
+    detected, unknown = _detect_all(inputs, named_format(format), account)
     kind = _one_kind(detected)
     _check_options(detected, options)
     detected = with_annotations(detected)
     parts = [_read(each, options, account) for each in detected]
     table = pa.concat_tables(parts, promote_options="default")
     if not table.num_rows:
-        why = "; ".join(f"{each.n:,}: {each.reason}" for each in account.left_out) or "no rows"
-        raise TableError(f"nothing of {', '.join(map(str, inputs))} can be imported ({why}).")
+        raise _nothing(inputs, account)
     _check_unique(detected, parts)
     return Imported(
         table=conform(table.drop_columns([_PLACE]), kind.schema, "the import"),
@@ -149,36 +151,53 @@ def read_inputs(
 
 
 def _detect_all(
-    inputs: Sequence[str | Path], format: Format | None
+    inputs: Sequence[str | Path], format: Format | None, account: Account
 ) -> tuple[list[Detected], list[Path]]:
     """Files and their formats, and the files of folders that are of none."""
+    named = [path for path in map(Path, inputs) if not path.is_dir()]
+    inside = [path for place in map(Path, inputs) if place.is_dir() for path in _inside(place)]
     detected: list[Detected] = []
     unknown: list[Path] = []
-    for place in dict.fromkeys(map(Path, inputs)):
-        for path in _inside(place) if place.is_dir() else [place]:
-            found = Detected(look_at(path), format) if format else detect(path)
-            if found is not None:
-                detected.append(found)
-            elif place.is_dir():
-                unknown.append(path)
-            else:
-                shown = ", ".join(look_at(path).columns[:8])
-                raise TableError(
-                    f"{path} is of no known format (it has {shown}).",
-                    "--format NAME says which it should be",
-                )
+    for path in dict.fromkeys([*named, *inside]):
+        try:
+            detected.append(_detected(path, format, in_folder=path not in named))
+        except NoFormatError:
+            if path in named:
+                raise
+            unknown.append(path)
+        except TableError as error:
+            _lose_rest(path, error, account)
     if not detected:
+        if account.left_out:
+            raise _nothing(inputs, account)
         raise TableError(f"{', '.join(map(str, inputs))}: no file of a known format.")
     return detected, unknown
 
 
+def _detected(path: Path, format: Format | None, *, in_folder: bool) -> Detected:
+    """A file and its format, which may be given; in a folder there can be files of others too."""
+    if format is None:
+        return detect(path)
+    file = look_at(path)
+    if in_folder and not format.recognise(file):
+        raise NoFormatError(f"{path} is not of {format.name}.")
+    return Detected(file, format)
+
+
+def _nothing(inputs: Sequence[str | Path], account: Account) -> TableError:
+    why = "; ".join(f"{each.n:,}: {each.reason}" for each in account.left_out) or "no rows"
+    return TableError(f"nothing of {', '.join(map(str, inputs))} can be imported ({why}).")
+
+
 def _inside(folder: Path) -> list[Path]:
     """Files of a folder, but for hidden ones and the records of runs."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
     return sorted(
         path
-        for path in found
-        if path.is_file() and not path.name.startswith(".") and not path.name.endswith(".run.json")
+        for path in folder.rglob("*")
+        if suffix_of(str(path)).kind in _ENDINGS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.name.endswith(".run.json")
     )
 
 
@@ -189,7 +208,8 @@ def _one_kind(detected: Sequence[Detected]) -> Kind:
             f"{each.file.path} ({each.format.name}): {name}" for name, each in first.items()
         )
         raise TableError(
-            f"the files make different tables: {shown}.", "import one kind of table at a time"
+            f"the files make different tables: {shown}.",
+            "import one kind of table at a time; --format NAME takes one kind of a folder",
         )
     return detected[0].format.kind
 
@@ -225,8 +245,13 @@ def _read(each: Detected, options: Options, account: Account) -> pa.Table:
 
 
 def _up_to_damage(path: Path, rows: Iterator[Row], account: Account) -> Iterator[Row]:
+    """Rows before the damage, if there is any; JSON can hold text that is none, which is bad."""
     try:
-        yield from rows
+        for row in rows:
+            if all(is_unicode(value) for value in row.values.values() if isinstance(value, str)):
+                yield row
+            else:
+                account.bad(path, row.place, NOT_UNICODE)
     except TableError as error:
         _lose_rest(path, error, account)
 
@@ -236,7 +261,7 @@ def _lose_rest(path: Path, error: TableError, account: Account) -> None:
     if account.on_error == "stop":
         raise error
     account.n_read += 1
-    account.leave_out(path, "from here on", error.message)
+    account.leave_out(path, "from here on", error.message.rstrip("."))
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[dict[str, Any]]]:
@@ -262,7 +287,7 @@ def _check_unique(detected: Sequence[Detected], parts: Sequence[pa.Table]) -> No
             example = _places(rows, first, detected)
             raise TableError(
                 f"{twice.num_rows:,} rows stand more than once, such as {example}.",
-                "give each row once; are there files of two runs?",
+                "give each row once; are there files of two runs, or of two tasks?",
             )
 
 
@@ -271,10 +296,9 @@ def _places(rows: pa.Table, key: dict[str, Any], detected: Sequence[Detected]) -
     for name, value in key.items():
         column = rows[name]
         rows = rows.filter(pc.is_null(column) if value is None else pc.equal(column, value))
-    shown = rows.slice(0, _SHOWN).to_pylist()
     where = [
         ", ".join(filter(None, (str(detected[row["file"]].file.path), row[_PLACE])))
-        for row in shown
+        for row in rows.slice(0, _SHOWN).to_pylist()
     ]
     name = ", ".join(str(value) for value in key.values() if value is not None)
-    return f"{name!r} ({'; '.join(where)})"
+    return f"{name!r} ({'; '.join(dict.fromkeys(where))})"

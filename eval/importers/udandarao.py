@@ -5,7 +5,8 @@ Counts are ``<dataset>_<pretraining>_<search>_search_counts.json``: {concept: sa
 - classification, ``<dataset>_<prompts>_results.json``: {model: {"full": a, "classwise": {class:
   a}}} in percent;
 - retrieval, ``<dataset>_<i2t|t2i>_k=<k>_results.json``: "conceptwise" in its place, shares;
-- generation, ``t2i_<metric>.json``: {concept: [a score each prompt]}, of any scale.
+- generation, ``t2i_<metric>.json`` or ``<dataset>_<exp|max|human>_<score>.json``: as
+  classification, with [a score each prompt] for each concept, of any scale.
 
 A model is called ``backbone<model>_pretrained<pretrained>``. Case, "-" for "_" before the ending
 and the " (1)" of a second download make no difference in file names.
@@ -13,7 +14,6 @@ and the " (1)" of a second download make no difference in file names.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,13 +23,19 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from conceptstats.errors import TableError
+from conceptstats.sources.files import suffix_of
 from conceptstats.table_files import conform
 from conceptstats.tables import ACCURACIES, COUNTS
+
+from ..json_files import read_document
 
 _COPY = re.compile(r"\s*\(\d+\)$")
 _COUNTS_END = re.compile(r"[_-](search[_-])?counts$", re.IGNORECASE)
 _RESULTS_END = re.compile(r"[_-]results$", re.IGNORECASE)
-_GENERATION = re.compile(r"(?P<dataset>t2i)_(?P<metric>.+)", re.IGNORECASE)
+_GENERATION = re.compile(  # "t2i" stands for all data sets; their code writes a file for each
+    r"(?P<dataset>t2i)_(?P<metric>.+)|(?P<own>.+)_(?P<score>(?:exp|max|human)_[a-z]+)",
+    re.IGNORECASE,
+)
 _RETRIEVAL = re.compile(r"(?P<dataset>.+)_(?P<way>i2t|t2i)_k=?(?P<k>\d+)", re.IGNORECASE)
 _CLASSIFICATION = re.compile(r"(?P<dataset>.+)_(?P<prompts>[^_]+)")
 # Names of pretraining sets hold underscores ("laion200m_train_test_sim_normalized"), those of data
@@ -43,7 +49,7 @@ _MODEL = re.compile(r"backbone(?P<model>.+)_pretrained(?P<pretrained>.+)")
 _NAMES = (
     "expected <dataset>_<pretraining>_<search>_search_counts.json for counts, and "
     "<dataset>_<prompts>_results.json, <dataset>_<i2t|t2i>_k=<k>_results.json or "
-    "t2i_<metric>.json for results"
+    "<t2i|dataset>_<metric>.json, such as t2i_human_align.json, for results"
 )
 
 Places = str | Path | Sequence[str | Path]
@@ -92,7 +98,7 @@ def read_counts(
         When a file is missing or damaged or of no known name, a key stands twice, a count is no
         whole number or negative, or nothing is there for ``pretraining`` and ``search``.
     """
-    files = [_name_of_counts(path, pretraining) for path in _files(places, lambda p: _is_counts(p))]
+    files = [_name_of_counts(path, pretraining) for path in _files(places, is_name_of_counts)]
     chosen = [
         file
         for file in files
@@ -136,7 +142,7 @@ def read_results(places: Places, *, prompts: str | None = None) -> pa.Table:
         When a file is missing or damaged or of no known name, a key stands twice, a value is
         outside its range, or there are no results.
     """
-    files = [_name_of_results(path) for path in _files(places, lambda p: not _is_counts(p))]
+    files = [_name_of_results(path) for path in _files(places, lambda p: not is_name_of_counts(p))]
     chosen = [file for file in files if file.prompts is None or _same(file.prompts, prompts)]
     if not chosen:
         there = sorted({file.prompts for file in files if file.prompts})
@@ -165,7 +171,7 @@ def _files(places: Places, belongs: Callable[[Path], bool]) -> list[Path]:
     for place in [places] if isinstance(places, str | Path) else places:
         path = Path(place)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".json")
+            inside = sorted(p for p in path.rglob("*") if suffix_of(str(p)).kind == ".json")
             found += [p for p in inside if not p.name.startswith(".") and belongs(p)]
         elif path.is_file():
             found.append(path)
@@ -183,10 +189,13 @@ def _same(name: str, wanted: str | None) -> bool:
 
 
 def _stem(path: Path) -> str:
-    return _COPY.sub("", path.stem)
+    """Name of a file without its endings, that of compression too."""
+    stem = Path(path.stem).stem if suffix_of(str(path)).codec else path.stem
+    return _COPY.sub("", stem)
 
 
-def _is_counts(path: Path) -> bool:
+def is_name_of_counts(path: Path) -> bool:
+    """Whether a file is named as counts are."""
     return bool(_COUNTS_END.search(_stem(path)))
 
 
@@ -196,7 +205,7 @@ def _name_of_counts(path: Path, pretraining: str | None) -> _Counted:
         rest = cut + len(pretraining) + 2
         return _Counted(path, stem[:cut], stem[cut + 1 : rest - 1], stem[rest:])
     match = _OF_COUNTS.fullmatch(stem) or _OF_OTHER_COUNTS.fullmatch(stem)
-    if not match or not _is_counts(path):
+    if not match or not is_name_of_counts(path):
         raise TableError(f"{path} is not named as counts are.", _NAMES)
     return _Counted(path, match["dataset"], match["pretraining"], match["search"])
 
@@ -208,7 +217,8 @@ def _name_of_results(path: Path) -> _Evaluated:
         metric = f"{match['way'].lower()}_recall@{match['k']}"
         return _Evaluated(path, match["dataset"], metric, None, "conceptwise", 1.0)
     if match := _GENERATION.fullmatch(body):
-        return _Evaluated(path, match["dataset"], match["metric"], None, "classwise", None)
+        dataset, metric = match["dataset"] or match["own"], match["metric"] or match["score"]
+        return _Evaluated(path, dataset, metric, None, "classwise", None)
     match = _CLASSIFICATION.fullmatch(body)
     if not match or body == stem:
         raise TableError(f"{path} is named neither as results nor as counts.", _NAMES)
@@ -226,10 +236,7 @@ def _load(path: Path) -> Mapping[str, Any]:
             found[key] = value
         return found
 
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
-        raise TableError(f"{path} is missing or damaged: {error}.") from error
+    data = read_document(path, pairs=once)
     if not isinstance(data, dict):
         raise TableError(f"{path} holds {_kind(data)}, expected an object.")
     return data

@@ -11,6 +11,7 @@ from typing import Any
 
 from conceptstats.errors import ParameterError
 
+from ..json_files import as_text
 from .account import Account, Options, Row
 from .head import File
 from .read_files import delimited, json_list, workbook
@@ -72,7 +73,7 @@ def _rows(file: File, account: Account) -> Iterator[Row]:
         return workbook(file.path, account)
     if file.shape == "list":
         return json_list(file.path, account)
-    return delimited(file.path, file.delimiter or ",", account)
+    return delimited(file.path, file.delimiter, account)
 
 
 def _metric(file: File, options: Options) -> str | None:
@@ -94,6 +95,4 @@ def _text(value: Any) -> str | None:
     """A cell as text; numbers that are whole have no point, and NaN is an empty cell of pandas."""
     if value is None or value != value or value == "":
         return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return as_text(value) or str(value)

@@ -32,12 +32,15 @@ class Matches:
         Rows of the other table that belong to no question.
     repeated : list of int
         Rows of the other table that say once more what another of the same question says.
+    n_other_text : int
+        Of the unused rows those whose id is a question's, while they ask something else.
     """
 
     by: str
     rows: list[int | None]
     unused: list[int]
     repeated: list[int]
+    n_other_text: int
 
     @property
     def n(self) -> int:
@@ -83,7 +86,7 @@ def match_rows(questions: pa.Table, others: pa.Table, value: str, what: str) -> 
         raise TableError(
             f"{what}: {len(conflicts):,} say something else than others of the same question, such "
             f"as that of {', '.join(map(repr, dict.fromkeys(ids[:_NAMED])))}.",
-            "keep one for each question; only identical ones may stand twice",
+            "keep one for each question, as of one model or filter; identical ones may stand twice",
         )
     return matches
 
@@ -110,19 +113,20 @@ def _match(questions: pa.Table, others: pa.Table, value: str, by: str) -> tuple[
     heard = [text and text.lower() for text in others["question"].to_pylist()]
     values = others[value].to_pylist()
     rows: list[int | None] = [None] * len(asked)
-    unused, repeated, conflicts = [], [], []
+    unused, repeated, conflicts, n_other_text = [], [], [], 0
     for other, key in enumerate(_KEYS[by](others, with_type)):
         own = places.get(key, [])
         free = next((row for row in own if rows[row] is None), None)
         if not own or not _asks(heard[other], asked[own[0]]):
             unused.append(other)
+            n_other_text += bool(own)
         elif free is not None:
             rows[free] = other
         elif any(values[rows[row] or 0] == values[other] for row in own):
             repeated.append(other)
         else:
             conflicts.append(other)
-    return Matches(by, rows, unused, repeated), conflicts
+    return Matches(by, rows, unused, repeated, n_other_text), conflicts
 
 
 def _asks(heard: str | None, asked: str) -> bool:

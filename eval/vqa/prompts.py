@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 _REFERENCE = "Reference OCR token:"  # a line of LLaVA's prompts
+_ASKS = "Question: "  # before the question, as many prompts have it
 _SHORT_ANSWER = re.compile(r"OCR tokens: (.*?)\.? Question: (.*?) Short answer:", re.DOTALL)
 
 
@@ -21,7 +22,8 @@ def read_prompt(prompt: str) -> Prompt:
 
     Known are LLaVA's two layouts of TextVQA, as its evaluation reads them: a line "Reference OCR
     token: A, B" before or behind the question, and "OCR tokens: A, B. Question: Q Short answer:".
-    Of any other prompt the question is the first line, but for a line "<image>".
+    Of any other prompt the question is the first line, but for a line "<image>", and without
+    "Question: " before it.
 
     >>> read_prompt("What is it?\nReference OCR token: ALE, 10\nAnswer briefly.")
     Prompt(question='What is it?', ocr_tokens=['ALE', '10'])
@@ -32,7 +34,7 @@ def read_prompt(prompt: str) -> Prompt:
     reference = [line for line in lines if line.startswith(_REFERENCE)]
     asked = [line for line in lines if line not in reference and line not in ("", "<image>")]
     tokens = _tokens(reference[0].removeprefix(_REFERENCE)) if reference else None
-    return Prompt(asked[0] if asked else "", tokens)
+    return Prompt(asked[0].removeprefix(_ASKS) if asked else "", tokens)
 
 
 def _tokens(listed: str) -> list[str]:

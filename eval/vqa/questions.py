@@ -21,7 +21,7 @@ from conceptstats.errors import TableError
 from conceptstats.table_files import load_table
 from conceptstats.tables import QUESTIONS
 
-from .json_files import Row, check_rows, first_of, read_json
+from ..json_files import Row, as_text, check_rows, first_of, read_json, table_of
 from .matching import check_left_over, match_rows
 from .prompts import read_prompt
 
@@ -38,8 +38,8 @@ _LAYOUT = (
     'VQA form {"questions": […]}, {"annotations": […]} or {"data": […]}, GQA\'s {"ID": {…}}, or '
     "one object with question_id or question a line"
 )
-_TABLES = (".parquet", ".arrow", ".csv")
-_CATEGORY = re.compile(r"_pope_(\w+)$")  # POPE has it in the name of its files
+TABLES = (".parquet", ".arrow", ".csv")  # endings of our own
+_CATEGORY = re.compile(r"_pope_(\w+)\.")  # POPE has it in the name of its files
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def read_questions(
         too many rows are unmatched.
     """
     table = _read(questions, TYPED_QUESTIONS)
-    read = [_read(path, _GOLD) for path in annotations]
+    read = [_read_annotations(path) for path in annotations]
     given = pa.concat_tables(read) if read else _GOLD.empty_table()
     gold = _annotate(table, given) if annotations else Gold(table, 0, ())
     check_left_over(
@@ -85,7 +85,7 @@ def read_questions(
     )  # fmt: skip
     check_left_over(
         "questions", gold.unanswered, table.num_rows, "answers of people", max_unmatched,
-        "give them with --annotations",
+        "give them with --annotations (those of test sets are not published)",
     )  # fmt: skip
     return gold
 
@@ -101,27 +101,45 @@ def _annotate(questions: pa.Table, annotations: pa.Table) -> Gold:
     return Gold(questions, annotations.num_rows, tuple(unused))
 
 
+def _read_annotations(path: Path) -> pa.Table:
+    table = _read(path, _GOLD)
+    if table["answers"].null_count == table.num_rows:
+        raise TableError(
+            f"{path} holds no answers of people.",
+            "questions go to --questions; those of test sets have no published answers",
+        )
+    return table
+
+
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
-    if path.suffix in _TABLES:
+    if path.suffix in TABLES:
         return load_table(path, schema).select(schema.names)
     rows = check_rows(_rows(read_json(path)), path, _LAYOUT)
-    category = _CATEGORY.search(path.stem)
+    if is_llava_answer(rows[0]):
+        raise TableError(f"{path} holds a model's answers, no questions.", "--predictions takes it")
+    category = _CATEGORY.search(path.name)
     read = [_read_row(row, category and category[1]) for row in rows]
-    for field in schema:
-        missing = [number for number, row in enumerate(read, 1) if row[field.name] is None]
-        if missing and not field.nullable:
-            raise TableError(
-                f"{path}: {len(missing):,} of {len(read):,} rows have no {field.name}, the first "
-                f"of them is row {missing[0]:,} (keys: {', '.join(rows[missing[0] - 1])}).",
-                f"expected {_LAYOUT}",
-            )
-    try:
-        table = pa.Table.from_pylist(read, schema)
-    except (pa.ArrowException, TypeError) as error:
-        raise TableError(f"{path} has another layout than {_LAYOUT}: {error}.") from error
+    needed = [field.name for field in schema if not field.nullable]
+    _check_needed(path, read, needed, rows)
+    table = table_of(read, schema, path, _LAYOUT)
     if n := pc.list_flatten(table["answers"]).null_count:
         raise TableError(f"{path}: {n:,} answers of people are empty objects or null.")
     return table
+
+
+def _check_needed(path: Path, read: list[Row], needed: list[str], rows: list[Row]) -> None:
+    """Raise where a row lacks what all need."""
+    for name in needed:
+        missing = [number for number, row in enumerate(read, 1) if row[name] is None]
+        if missing:
+            annotations = name == "question" and read[missing[0] - 1]["answers"] is not None
+            raise TableError(
+                f"{path}: {len(missing):,} of {len(read):,} rows have no {name}, the first of them "
+                f"is row {missing[0]:,} (keys: {', '.join(rows[missing[0] - 1])}).",
+                "people's answers without questions go to --annotations"
+                if annotations
+                else f"expected {_LAYOUT}",
+            )
 
 
 def _rows(document: Any) -> Any:
@@ -140,15 +158,15 @@ def _rows(document: Any) -> Any:
 
 def _read_row(row: Row, category: str | None) -> Row:
     """A row of any of the layouts, under the names of `TYPED_QUESTIONS`."""
-    text = first_of(row, "question", "text")
-    prompt = read_prompt(text) if isinstance(text, str) else None
+    question, text = row.get("question"), row.get("text")  # of POPE and LLaVA, which asks more
+    prompt = read_prompt(text) if isinstance(text, str) and question is None else None
     types = row.get("types")
     structure = types.get("structural") if isinstance(types, dict) else None
     kind = structure and ("open" if structure == "query" else "binary")
     return {
-        "question_id": as_id(row.get("question_id")),
+        "question_id": as_text(row.get("question_id")),
         "image_id": image_of(row),
-        "question": prompt and prompt.question,
+        "question": prompt.question if prompt else as_text(question),
         "answers": _answers(row),
         "ocr_tokens": first_of(row, "ocr_tokens") or (prompt and prompt.ocr_tokens),
         "question_type": first_of(row, "question_type", "category") or structure or category,
@@ -158,16 +176,19 @@ def _read_row(row: Row, category: str | None) -> Row:
 
 
 def _answers(row: Row) -> list[Any] | None:
-    """What people answered: a list of texts or of objects, one answer, or POPE's label."""
+    """What people answered: a list of texts or of objects, one answer, or POPE's label.
+
+    None where nobody answered, as in test sets.
+    """
     answers = first_of(row, "answers", "answer", "label")
-    if isinstance(answers, list):
+    if isinstance(answers, list) and answers:
         return [item.get("answer") if isinstance(item, dict) else item for item in answers]
-    return None if answers is None else [answers]
+    return None if answers is None or answers == [] else [answers]
 
 
-def as_id(value: object) -> str | None:
-    """An id as text; files give numbers and texts."""
-    return None if value is None or isinstance(value, list | dict) else str(value)
+def is_llava_answer(row: Row) -> bool:
+    """Whether a row is an answer as LLaVA writes it; its questions have a ``text`` too."""
+    return "text" in row and any(key in row for key in ("prompt", "answer_id", "model_id"))
 
 
 def image_of(row: Row) -> str | None:
@@ -175,4 +196,4 @@ def image_of(row: Row) -> str | None:
     name = first_of(row, "image_id", "imageId")
     if name is None and isinstance(row.get("image"), str):
         name = PurePosixPath(row["image"]).stem
-    return as_id(name)
+    return as_text(name)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.runs import run_record
-from conceptstats.table_files import fingerprint, save_table
+from conceptstats.table_files import check_ending, fingerprint, save_table
 from conceptstats.tables import ANSWERS, numbers
 
 from ..statistics.columns import Ints
@@ -143,6 +143,8 @@ def score_files(
     ------
     ParameterError, TableError, OutputExistsError, OutputError
     """
+    if output is not None:
+        check_ending(output)
     gold = read_questions(questions, annotations, max_unmatched=max_unmatched)
     answers = read_answers(predictions)
     scored = score_answers(gold, answers, metric, max_unmatched=max_unmatched)
@@ -151,10 +153,10 @@ def score_files(
             "metric", pa.array([metric] * scored.table.num_rows, pa.string())
         )
         inputs = {str(p): fingerprint(p) for p in (questions, *annotations, predictions)}
-        record = run_record("eval vqa score", {"metric": metric}, inputs)
-        save_table(
-            output, judged.select(ANSWERS.names), ANSWERS, record=record, overwrite=overwrite
-        )
+        arguments = {"metric": metric, "max_unmatched": max_unmatched}
+        record = run_record("eval vqa score", arguments, inputs)
+        judged = judged.select(ANSWERS.names)
+        save_table(output, judged, ANSWERS, record=record, overwrite=overwrite)
     return scored
 
 
@@ -189,13 +191,17 @@ def score_answers(
     lost = _ids(questions, balanced & ~(found & answered))
     unused = answers["question_id"].take(pa.array(matches.unused, pa.int64())).to_pylist()
     unheard = _ids(questions, balanced & ~found)
+    others = f"{matches.n_other_text:,} have the id of a question that asks something else"
     check_left_over("predictions", unused, answers.num_rows, "question", max_unmatched,
-                    "give the questions that they answer")  # fmt: skip
+                    others if matches.n_other_text else "give the questions that they answer",
+    )  # fmt: skip
     check_left_over("questions", unheard, int(balanced.sum()), "prediction", max_unmatched,
                     "give the predictions of all questions")  # fmt: skip
     used = balanced & found & answered
     if not used.any():
-        raise TableError("no question has a prediction.", "are the files of one benchmark?")
+        raise TableError(
+            "no question has a prediction and people's answers.", "are the files of one benchmark?"
+        )
     rows = [row for row, wanted in zip(matches.rows, used, strict=True) if wanted]
     return Scored(
         metric=metric,
