@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conceptstats.manifests.manifest import Manifest
 
 _name_argument = click.argument("name")
+_files_option = click.option("--files", "pattern", help="Only files whose path matches: '*.json'.")
 
 
 @click.group(name="data", epilog="Example: conceptstats data list")
@@ -81,30 +82,27 @@ def show(name: str, as_json: bool) -> None:
 @data_group.command(epilog="Example: conceptstats data verify cc3m DIR")
 @_name_argument
 @click.argument("folder", type=click.Path(path_type=Path))
+@_files_option
 @quiet_option
 @json_option
-def verify(name: str, folder: Path, quiet: bool, as_json: bool) -> None:
+def verify(name: str, folder: Path, pattern: str | None, quiet: bool, as_json: bool) -> None:
     """Compare the files in FOLDER with a manifest; status 1 when one is missing or different.
 
     Presence, size, hash, and rows and columns of parquet, TSV, CSV and JSON. A file whose hash is
     not published is unverifiable. NAME may be the path of a manifest.
     """
-    from conceptstats.manifests.manifest import ManifestError, load_manifest
-    from conceptstats.manifests.verify import DIFFERENT, MISSING, verify
+    from conceptstats.manifests.manifest import load_manifest
+    from conceptstats.manifests.verify import verify
     from conceptstats.progress import terminal_progress
 
-    result = verify(load_manifest(name), folder, progress=terminal_progress(quiet=quiet))
-    wrong = result.paths(MISSING, DIFFERENT)
+    progress = terminal_progress(quiet=quiet)
+    result = verify(load_manifest(name), folder, pattern=pattern, progress=progress)
     rows = [file._asdict() for file in result.files]
     if as_json:
-        print_json({"name": result.name, "folder": str(folder), "ok": not wrong, "files": rows})
+        print_json({"name": result.name, "folder": str(folder), "ok": result.ok, "files": rows})
     else:
         print_table(rows, ["path", "status", "bytes", "rows", "detail"])
-    if wrong:
-        raise ManifestError(
-            f"{len(wrong):,} of {len(rows):,} files in {folder} are missing or different.",
-            f"conceptstats data fetch {name} -o {folder}",
-        )
+    result.check(name)
 
 
 @data_group.command(epilog="Example: conceptstats data fetch textvqa -o DIR --files '*_val.json'")
@@ -115,7 +113,7 @@ def verify(name: str, folder: Path, quiet: bool, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder for the files. [default: named as the data set]",
 )
-@click.option("--files", "pattern", help="Only files whose path matches: '*.json'.")
+@_files_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
 @overwrite_option
 @quiet_option

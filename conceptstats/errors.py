@@ -93,3 +93,15 @@ class ModelError(ConceptStatsError):
 
 class StatisticsError(ConceptStatsError):
     """The data do not hold what a statistic needs: too few, or constant."""
+
+
+class ManifestError(ConceptStatsError):
+    """A manifest is unknown, damaged, or says what cannot be; or data differ from theirs."""
+
+
+class DownloadError(ConceptStatsError):
+    """A file cannot be had: no network, not there, access refused, or not what was published."""
+
+
+class RefusedError(DownloadError):
+    """A host wants a login or an accepted licence."""

@@ -11,7 +11,7 @@ from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
-    from .frequency.results import Frequency
+    from .frequency.results import Frequencies
 
 
 def _aliases(
@@ -136,18 +136,19 @@ def frequency(
     found = frequency_files(results, output, datasets=tuple(datasets), **options)
     if as_json:
         print_json(found.to_json(points=False))
-    elif len(found.models) == 1:
-        _show_one(found.models[0])
     else:
-        print_table(found.rows(), list(found.rows()[0]))
+        _show(found)
     if output and not quiet:
         click.echo(f"written: {output}", err=True)
 
 
-def _show_one(found: Frequency) -> None:
-    print_facts(found.facts())
+def _show(found: Frequencies) -> None:
+    if len(found.models) == 1:
+        print_facts(found.models[0].facts())
+        click.echo()
+        print_table(found.models[0].bin_rows(), ["from", "to", "concepts", "mean", "in r"])
+    else:
+        print_table(found.rows(), list(found.rows()[0]))
     click.echo()
-    print_table(found.bin_rows(), ["from", "to", "concepts", "mean", "in r"])
-    click.echo()
-    for note in found.notes:
+    for note in found.notes():
         click.echo(f"- {note}")

@@ -84,7 +84,7 @@ def _say(imported: Imported) -> None:
     for each in imported.files:
         click.echo(f"{each.path}: {each.format}, {each.n_imported:,} rows", err=True)
     for path in imported.not_imported:
-        click.echo(f"{path}: of no known format, not imported", err=True)
+        click.echo(f"{path}: not imported, of no format that is looked for", err=True)
 
 
 def _facts(imported: Imported) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from scipy.stats import kendalltau, spearmanr
 
 from conceptstats.cli import cli
 from conceptstats.errors import ParameterError
-from conceptstats.eval.frequency.agreement import Pair, Point, agreement, agreement_files
+from conceptstats.eval.frequency.agreement import agreement, agreement_files
+from conceptstats.eval.frequency.agreement_results import Pair, Point
 from conceptstats.eval.frequency.concept_counts import Concepts, name_concepts
 from conceptstats.index import build_index
 from conceptstats.table_files import save_table
@@ -47,7 +48,7 @@ def test_a_worked_example() -> None:
     Counts (a, b): cat (10, 1), dog (100, 100), elk (1000, 10), fox (0, 5). Logarithms to base 10 of
     the three seen in both: (1, 2, 3) and (0, 2, 1); r = 1 / 2. Ranks of all four: (2, 3, 4, 1) and
     (1, 4, 3, 2): the differences squared add to 1 + 1 + 1 + 1, and Spearman is 1 - 6*4/60 = 0.6. Of
-    six pairs of concepts five are in one order but (cat, fox), (dog, elk) are not: 4 - 2 of 6.
+    six pairs of concepts (cat, fox) and (dog, elk) are in another order in b: (4 - 2) / 6.
     The two most frequent are elk and dog in both.
     """
     a = concepts(cat=10, dog=100, elk=1000, fox=0, gnu=7)
@@ -88,7 +89,8 @@ def test_as_scipy_and_in_either_direction(counts: list[tuple[int, int]], factor:
         for other in (turned, larger):
             found = getattr(other, name).value
             assert found == (None if value is None else pytest.approx(value, abs=1e-6))
-    assert turned.overlaps[0].share == pair.overlaps[0].share
+    assert [x.share for x in turned.overlaps] == [x.share for x in pair.overlaps]
+    assert bool(pair.overlaps) == ((n_a > 0).sum() >= 2 and (n_b > 0).sum() >= 2)
 
 
 def test_the_same_counts_agree_wholly() -> None:
@@ -132,6 +134,38 @@ def test_two_concepts_are_too_few() -> None:
     assert three.spearman.value == pytest.approx(1)
 
 
+def test_what_cannot_be_had_is_said() -> None:
+    """Nothing shared, nothing that occurs in both, too few for intervals: a note each."""
+    one, other = concepts(cat=1, dog=2, elk=3), concepts(cow=1)
+    for b, note in (
+        (other, "a and b share 0 concepts, of which nothing"),
+        (concepts(cat=0, dog=0, elk=4), "a and b share 1 concepts that occur in both"),
+        (concepts(cat=3, dog=1, elk=4), "a and b share 3 concepts, too few for intervals"),
+    ):
+        found = agreement({"a": one, "b": b}, n_bootstrap=30)
+        assert found.notes[-1].startswith(note)
+    many = {name: numbered(range(1, 20)) for name in "ab"}
+    assert not any("share" in note for note in agreement(many, n_bootstrap=0).notes)
+
+
+def test_what_never_occurs_is_not_among_the_most_frequent() -> None:
+    """An overlap is given of as many concepts as occur in both, and of no more."""
+    pair = compared(numbered([9, 8, 7, 0, 0]), numbered([5, 4, 3, 2, 1]), top=(3, 4))
+    assert [(x.k, x.share.value) for x in pair.overlaps] == [(3, 1.0)]
+    assert compared(numbered([0] * 5), numbered([1, 2, 3, 4, 5]), top=(1,)).overlaps == ()
+
+
+def test_no_data_set_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Parts of files whose labels come out alike are refused."""
+    parts = {"dataset": "d", "concept": "c", "n_captions": 1, "pretraining": "p"}
+    rows = [parts | {"search": search} for search in ("text", "tags")]
+    save_table(tmp_path / "both.csv", pa.Table.from_pylist(rows), COUNTS)
+    save_table(tmp_path / "one.csv", pa.Table.from_pylist(rows[:1]), COUNTS)
+    paths = {"x": tmp_path / "both.csv", "x text": tmp_path / "one.csv"}
+    with pytest.raises(ParameterError, match="two data sets are called 'x text'"):
+        agreement_files(paths, None, by="search", n_bootstrap=0)
+
+
 def test_every_pair_of_several() -> None:
     """Three data sets make three pairs, and each set's own rows are told."""
     found = agreement({"x": concepts(a=1, A=2), "y": concepts(a=1), "z": concepts(b=0)})
@@ -151,7 +185,12 @@ def test_many_points_are_drawn_from() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"n_bootstrap": -1}, "n_bootstrap"), ({"level": 0}, "level"), ({"top": (0,)}, "top is 0")],
+    [
+        ({"n_bootstrap": -1}, "bootstrap is -1"),
+        ({"seed": -1}, "seed -1"),
+        ({"level": 0}, "level"),
+        ({"top": (0,)}, "top is 0"),
+    ],
 )
 def test_settings_outside_their_range(options: dict[str, Any], message: str) -> None:
     """They are refused by name."""
@@ -161,7 +200,7 @@ def test_settings_outside_their_range(options: dict[str, Any], message: str) -> 
 
 def test_one_data_set_is_too_few() -> None:
     """The error says how one file becomes several."""
-    with pytest.raises(ParameterError, match="1 data sets") as caught:
+    with pytest.raises(ParameterError, match="data sets is 1") as caught:
         agreement({"a": concepts(x=1)})
     assert "--by" in str(caught.value.hint)
 

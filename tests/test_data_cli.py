@@ -89,6 +89,16 @@ def test_verify_reports_missing_files(folder: Path) -> None:
     assert f"Hint: conceptstats data fetch cc12m -o {folder}" in done.stderr
 
 
+def test_verify_takes_some_files(folder: Path, tmp_path: Path) -> None:
+    """As fetch does: what was not asked for is not missing."""
+    mine = tmp_path / "mine.toml"
+    assert run("describe", folder, "-o", mine).returncode == 0
+    with mine.open("a") as file:
+        file.write('[[files]]\npath = "images.zip"\n')
+    assert run("verify", mine, folder).returncode == 1
+    assert run("verify", mine, folder, "--files", "*.tsv").returncode == 0
+
+
 def test_fetch_dry_run_is_a_plan() -> None:
     """One JSON document; the folder is named as the data set."""
     done = run("fetch", "textvqa", "--files", "*.json", "--dry-run", "--json")

@@ -20,7 +20,8 @@ from conceptstats.errors import ParameterError, TableError
 from conceptstats.eval.frequency.agreement import agreement
 from conceptstats.eval.frequency.concept_counts import name_concepts
 from conceptstats.eval.frequency.long_tail import long_tail
-from conceptstats.eval.frequency.run import Settings, frequency
+from conceptstats.eval.frequency.run import frequency
+from conceptstats.eval.frequency.settings import Settings
 from conceptstats.eval.report.figures import draw_figure
 from conceptstats.eval.report.recipes import KINDS, RECIPES
 from conceptstats.eval.report.result_kinds import check_result
@@ -192,6 +193,15 @@ def test_the_legend_of_frequency_has_both_rs() -> None:
     assert [text.partition(":")[0] for text in legend(several)] == ["a", "b"]
 
 
+def test_a_bin_without_mean_is_not_drawn() -> None:
+    """Nothing is drawn of it, and the others stand where they are."""
+    data = of_frequency("ViT-B-32")
+    whole = lines(draw_figure({"x": data}, "accuracy-frequency"))["bins x"].get_ydata()
+    data["bins"][0].update(mean=None, mean_low=None, mean_high=None)
+    drawn = lines(draw_figure({"x": data}, "accuracy-frequency"))["bins x"].get_ydata()
+    assert list(drawn) == list(whole)[1:]
+
+
 def test_concepts_of_count_zero_stand_apart() -> None:
     """Left out of the figures, they stand behind a line; published as one, at 1."""
     figure = draw_figure({"x": of_frequency("m")}, "accuracy-frequency")
@@ -303,7 +313,23 @@ def test_questions_have_words_of_their_own(one_of_each: dict[str, Result]) -> No
         ("accuracy-frequency", lambda d: d["models"][0].update(points=None), "points"),
         ("accuracy-frequency", lambda d: d["models"].clear(), "models is empty"),
         ("accuracy-frequency", lambda d: d["models"][0]["bins"][0].update(used=1), "used is 1"),
+        (
+            "accuracy-frequency",
+            lambda d: d["models"][0]["points"][0].update(count=1.5),
+            "count is 1.5, expected a whole number",
+        ),
+        (
+            "accuracy-frequency",
+            lambda d: d["models"][0]["points"][0].update(value=10**400),
+            "expected a number",
+        ),
+        ("accuracy-frequency", lambda d: d["models"][0].update(r=True), "r is True"),
         ("long-tail", lambda d: d["tails"][0].pop("curve"), "curve"),
+        ("long-tail", lambda d: d["tails"][0]["curve"][0].update(count=0), "is below 1"),
+        ("long-tail", lambda d: d["tails"][0]["under"].clear(), "or missing"),
+        ("long-tail", lambda d: d["tails"][-1].pop("zipf"), "zipf is missing"),
+        ("long-tail", lambda d: d["tails"][-1]["zipf"].update(alpha=1), "alpha above 1"),
+        ("long-tail", lambda d: d["tails"][-1]["zipf"].update(alpha=None), "alpha above 1"),
         ("long-tail", lambda d: d.update(tails=[]), "tails is empty"),
         ("long-tail", lambda d: d["tails"][-1]["zipf"].update(alpha="2"), "alpha is '2'"),
         ("agreement", lambda d: d["pairs"][0].pop("points"), "points"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
@@ -14,7 +15,8 @@ from click.testing import CliRunner, Result
 from conceptstats import build_index
 from conceptstats.cli import cli
 from conceptstats.errors import OutputExistsError, ParameterError, TableError
-from conceptstats.eval.frequency.run import Settings, frequency, frequency_files, read_accuracies
+from conceptstats.eval.frequency.run import frequency, frequency_files, read_accuracies
+from conceptstats.eval.frequency.settings import Settings
 from conceptstats.table_files import save_table
 from conceptstats.tables import ACCURACIES, COUNTS
 
@@ -132,6 +134,24 @@ def test_one_model_is_flat_and_several_are_listed(files: Path, tmp_path: Path) -
     assert "big/web" in done.stdout
 
 
+def test_notes_stand_below_several_models_too(files: Path, tmp_path: Path) -> None:
+    """Each once: those on all models as they are, those on some with their names before."""
+    lost = results("big", "cc3m").slice(0, 2).to_pylist()[1] | {"concept": "phoenix"}
+    table = pa.concat_tables(
+        [results("big", "cc3m"), pa.Table.from_pylist([lost], schema=ACCURACIES)]
+    )
+    save_table(tmp_path / "other.parquet", table, ACCURACIES)
+    done = run("--counts", files / "counts.parquet", "--results", files / "results.csv",
+               "--results", tmp_path / "other.parquet", "--max-unmatched", 0.1,
+               "--bootstrap", 0)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    notes = [line for line in done.stdout.splitlines() if line.startswith("- ")]
+    assert any(note.startswith("- big/cc3m: 1 results have no count") for note in notes)
+    assert any(note.startswith("- big/cc3m: The model was trained on cc3m") for note in notes)
+    assert len([note for note in notes if "grows with the size of the bins" in note]) == 1
+    assert not any(note.startswith("- m: A binned r") for note in notes)
+
+
 def test_a_result_is_enough_to_draw_from(files: Path, tmp_path: Path) -> None:
     """The file holds points, bins and fits, and the run that made it."""
     output = tmp_path / "result.json"
@@ -195,6 +215,68 @@ def test_a_metric_must_be_named_where_there_are_several() -> None:
     found = frequency(counts(), both, settings=settings).models[0]
     assert len(found.bins) == 7
     assert any("7 points" in note for note in found.notes)
+
+
+def test_the_published_recipe_of_generation() -> None:
+    """Concepts with five scores or fewer are left out, and r is over the last four of 7 points.
+
+    The words of the published code: x[-4:] against means[-4:].
+    """
+    table = results(metric="human_align", scale=5.0)
+    n = [5 if (concept or "").endswith(" 0") else 6 for concept in table["concept"].to_pylist()]
+    table = table.set_column(4, ACCURACIES.field("n"), pa.array(n, pa.int64()))
+    settings = Settings(recipe="udandarao", n_bootstrap=0)
+    found = frequency(counts(), table, settings=settings).models[0]
+    assert (found.n_points, found.n_bins) == (44, 4)
+    x = np.log([float(n) for n in found.points["count"].to_pylist()])
+    y = np.array(found.points["value"].to_pylist())
+    marks = np.linspace(x.min(), x.max(), 7)
+    bins = np.digitize(x, marks, right=True)
+    means = [y[bins == k].mean() for k in range(7)]
+    assert found.r.value == pytest.approx(np.corrcoef(marks[-4:], means[-4:])[0, 1])
+    assert any("4 results are over fewer than 6 examples" in note for note in found.notes)
+    assert any("leaves out the first three" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "message"),
+    [
+        ("accuracy", 65.0, "48 values of accuracy, such as .* are no shares from 0 to 1"),
+        ("i2t_recall@5", -0.1, "no shares from 0 to 1"),
+        ("human_align", float("inf"), "no finite numbers"),
+        ("human_align", float("nan"), "such as nan of 'birds 0' in 'birds', are no finite"),
+    ],
+)
+def test_values_outside_their_range_are_refused(metric: str, value: float, message: str) -> None:
+    """Percent for shares, infinities and NaN are named, and never drawn or left out."""
+    table = results(metric=metric)
+    table = table.set_column(3, ACCURACIES.field("value"), pa.array([value] * table.num_rows))
+    with pytest.raises(TableError, match=message):
+        frequency(counts(), table)
+
+
+def test_no_results_are_said_for_what_they_are() -> None:
+    """An empty table, only values of whole data sets, only concepts over too few examples."""
+    with pytest.raises(TableError, match="the results are empty"):
+        frequency(counts(), results().slice(0, 0))
+    with pytest.raises(TableError, match="only values of whole data sets"):
+        frequency(counts(), results().slice(0, 1))
+    for n, min_n in ((0, 1), (50, 51)):
+        column = pa.array([n] * results().num_rows, pa.int64())
+        table = results().set_column(4, ACCURACIES.field("n"), column)
+        with pytest.raises(TableError, match=f"all 48 results are over fewer than {min_n} exam"):
+            frequency(counts(), table, settings=Settings(min_n=min_n))
+
+
+def test_a_binned_r_that_is_not_there_is_said() -> None:
+    """Of two counts there are two bins, whose r would be 1 or -1 whatever they hold."""
+    table = counts()
+    n = [1 if (n or 0) < 1000 else 1000 for n in table["n_captions"].to_pylist()]
+    table = table.set_column(2, COUNTS.field("n_captions"), pa.array(n, pa.int64()))
+    found = frequency(table, results(), settings=Settings(n_bootstrap=0)).models[0]
+    assert found.r.value is None
+    assert found.r_unbinned.value is not None
+    assert any("The binned r is not given: it is over 2 bins" in note for note in found.notes)
 
 
 def test_counts_must_be_of_one_kind(tmp_path: Path) -> None:
@@ -280,7 +362,13 @@ def test_counts_come_from_an_index(tmp_path: Path) -> None:
 
 
 def test_either_counts_or_an_index(files: Path) -> None:
-    """Both, or neither, is an error; and so is a model that is not there."""
+    """Both, or neither, is an error; so is an index as counts, or a model that is not there."""
+    index = files / "index"
+    index.mkdir(exist_ok=True)
+    (index / "index.json").touch()
+    done = run("--results", files / "results.csv", "--counts", index)
+    assert done.exit_code == 1
+    assert f"{index} is an index, not counts. Hint: --index {index}" in str(done.exception)
     for arguments in ([], ["--counts", files / "counts.parquet", "--index", files]):
         done = run("--results", files / "results.csv", *arguments)
         assert done.exit_code == 1
@@ -307,10 +395,12 @@ def test_prompts_of_published_results(tmp_path: Path) -> None:
         data = {"backboneM_pretrainedweb": {"full": value, "classwise": {"cat": value}}}
         path = tmp_path / f"pets_{name}_results.json"
         path.write_text(json.dumps(data), encoding="utf-8")
-    table = read_accuracies([tmp_path], prompts="simple")
-    assert table["value"].to_pylist() == [0.5, 0.5]
+    for prompts in ("simple", "Simple"):
+        table = read_accuracies([tmp_path], prompts=prompts)
+        assert table["value"].to_pylist() == [0.5, 0.5]
     pets = pa.table([["pets"], ["cat"], [3], ["web"], ["text"]], schema=COUNTS)
-    with pytest.raises(TableError, match="1 concepts have several values"):
+    with pytest.raises(TableError, match="1 concepts have several values") as caught:
         frequency(pets, read_accuracies([tmp_path]))
+    assert "--prompts NAME" in str(caught.value.hint)
     with pytest.raises(TableError, match="there are: ensemble, simple"):
         read_accuracies([tmp_path], prompts="class")

@@ -16,7 +16,7 @@ from scipy import stats
 
 from conceptstats.errors import ParameterError, StatisticsError
 from conceptstats.eval.frequency.fits import fit_shapes, isotonic
-from conceptstats.eval.frequency.recipes import bin_values, choose_recipe, cut_at_points
+from conceptstats.eval.frequency.recipes import Ends, bin_values, choose_recipe, cut_at_points
 from conceptstats.eval.frequency.results import POINTS, Fits
 from conceptstats.eval.frequency.trend import Data, Figures, estimate_trend, read_points
 from conceptstats.eval.statistics.bins import Sums
@@ -73,7 +73,7 @@ def test_published_bins_by_hand() -> None:
     """
     x = np.array([0, 0.5, 1, 1.5, 2.5, 3, 4])
     sums = Sums(np.ones(7), x.copy(), x.copy())
-    recipe = PUBLISHED._replace(cut=partial(cut_at_points, first=1))
+    recipe = PUBLISHED._replace(cut=partial(cut_at_points, ends=Ends(1, 1)))
     found = bin_values(recipe, x, sums, 5)
     assert found.cut.bin_at.tolist() == [0, 1, 1, 2, 3, 3, 4]
     assert found.mean.tolist() == [0, 0.75, 1.5, 2.75, 4]
@@ -115,16 +115,25 @@ def test_published_bins_are_those_of_numpy(rows: list[tuple[int, float]]) -> Non
 
 
 def test_recipes_have_their_settings() -> None:
-    """Bins of the published recipe are fixed: 12 or 7, two left out below for LAION-400M."""
+    """Bins of the published recipe are fixed: 12 or 7, of which r has those that were published.
+
+    Those of classification: [1:-1], for LAION-400M [2:-1], for SynthCI-30M [0:-4]; of generation
+    [-4:].
+    """
     choose = partial(choose_recipe, "udandarao")
-    sums = Sums(*np.ones((3, 12)))
-    x = np.arange(12.0)
-    first = [
-        int(np.argmax(choose(metric="accuracy", pretraining=name).cut(x, sums, 12).used))
-        for name in ("laion400m", "cc3m", None)
-    ]
-    assert first == [2, 1, 1]
-    assert choose(metric="i2t_recall@5", pretraining="cc3m").n_bins == 7
+
+    def used(metric: str, pretraining: str | None) -> list[int]:
+        recipe = choose(metric=metric, pretraining=pretraining)
+        x = np.arange(float(recipe.n_bins))
+        return np.flatnonzero(recipe.cut(x, Sums(*np.ones((3, len(x)))), len(x)).used).tolist()
+
+    assert used("accuracy", "laion400m") == list(range(2, 11))
+    assert used("accuracy", "cc3m") == used("acc1", None) == list(range(1, 11))
+    assert used("accuracy", "SynthCI30M") == list(range(8))
+    assert used("human_align", "laion_aesthetics") == [3, 4, 5, 6]
+    assert used("i2t_recall@5", "cc3m") == [1, 2, 3, 4, 5]
+    assert choose(metric="human_align", pretraining=None).least_n == 6
+    assert choose(metric="i2t_recall@5", pretraining=None).least_n == 1
     assert choose(metric="i2t_recall@5", pretraining="cc3m").datasets == ()
     with pytest.raises(ParameterError, match="fixed"):
         choose(metric="accuracy", pretraining=None, n_bins=10)
@@ -144,6 +153,40 @@ def test_figures_are_those_of_scipy() -> None:
     assert found.spearman.value == pytest.approx(stats.spearmanr(x, y)[0])
     assert found.slope_per_decade.value == pytest.approx(line.slope)
     assert found.intercept == pytest.approx(line.intercept)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-9, 0.0), (1e-3, 1e5), (40.0, -7.0)])
+def test_figures_do_not_depend_on_the_unit(scale: float, shift: float) -> None:
+    """A tiny unit, or one far from 0, is no reason to say that nothing varies."""
+    table = many([0.1, 0.05, 0.2], [0.3, 0.5, 0.4], [2, 3, 4], noise=0.1)
+    other = pa.array(table["value"].to_numpy() * scale + shift)
+    one, two = (
+        trend(read_points(t, weighted=True), bootstrap=30)
+        for t in (table, table.set_column(3, "value", other))
+    )
+    for name in ("r", "r_unbinned", "spearman", "within_r"):
+        for end in ("value", "low", "high"):
+            expected = getattr(getattr(one, name), end)
+            assert getattr(getattr(two, name), end) == pytest.approx(expected, abs=1e-6), name
+    assert two.slope_per_decade.value == pytest.approx(
+        scale * (one.slope_per_decade.value or 0), rel=1e-6
+    )
+    assert two.intercept == pytest.approx(scale * (one.intercept or 0) + shift, rel=1e-9)
+
+
+def test_means_of_few_clusters_have_no_interval() -> None:
+    """One concept, or two data sets, cannot be drawn from, however many others there are."""
+    values = [0.1 + 0.02 * k for k in range(40)]
+    data = read_points(points([0, *range(1, 40)], values), weighted=True)
+    found = trend(data, bootstrap=100)
+    assert found.zero_mean.value == pytest.approx(0.1)
+    assert found.zero_mean.low is None
+    assert all(b.mean_low is not None for b in found.bins)
+    # The eight most frequent concepts, which are the last bin, are all of one data set.
+    sets = points(list(range(1, 41)), values, [f"d{k % 4}" for k in range(32)] + ["d0"] * 8)
+    by_set = trend(read_points(sets, weighted=True), bootstrap=100)
+    assert by_set.bins[-1].mean_low is None
+    assert by_set.bins[0].mean_low is not None
 
 
 def test_zeros_are_left_out_of_what_is_linear_and_rank_lowest() -> None:
@@ -218,7 +261,7 @@ def test_what_the_mixed_model_cannot_do_is_said() -> None:
     """Too few data sets; no spread between them; nothing that varies within them."""
     few = fits(many([0.1] * 3, [0.1, 0.5, 0.9], [2, 3, 4], noise=0.1)).mixed
     assert few.slope_per_decade.value is None
-    assert "3 data sets, fewer than 5" in (few.problem or "")
+    assert "it takes 5 data sets, and here are 3" in (few.problem or "")
     alike = fits(many([0.1] * 6, [0.5] * 6, [3] * 6, noise=0.1)).mixed
     assert alike.problem is not None
     flat = points(np.repeat(10 ** np.arange(1, 7), 10), np.linspace(0, 1, 60),

@@ -22,6 +22,7 @@ from conceptstats.eval.frequency.long_tail_results import LongTail, Tail
 from conceptstats.eval.frequency.power_law import (
     compare_lognormal,
     fit_power_law,
+    log_lognormal,
     lower_cuts,
     tail_sum,
 )
@@ -174,6 +175,18 @@ def test_a_lognormal_is_told_from_a_power_law() -> None:
     assert described(np.exp(rng.normal(9, 2, 500))).zipf is not None
 
 
+def test_great_counts_are_compared_too() -> None:
+    """Where whole numbers lie closer than floats, the log-normal is still a number, and fits."""
+    rng = np.random.default_rng(7)
+    x = np.round(np.exp(rng.normal(34, 2, 400)))
+    fit, values, weights = fitted(x)
+    versus = compare_lognormal(values, weights, fit)
+    assert math.isfinite(versus.z)
+    # Both ways to the chance of a whole number meet where one takes over.
+    law = log_lognormal(np.array([999_999.0, 1_000_000.0, 1_000_001.0]), 10.0, 9.0, 0.7)
+    assert law[2] - law[1] == pytest.approx(law[1] - law[0], abs=1e-8)
+
+
 def test_many_cuts_are_thinned() -> None:
     """A bootstrap tries some cuts, spread over the logarithm of the tail's size."""
     values, weights = np.arange(1.0, 5001.0), np.ones(5000)
@@ -217,7 +230,7 @@ def test_equal_seeds_make_equal_results() -> None:
     assert one.gini != other.gini
 
 
-@pytest.mark.parametrize("options", [{"n_bootstrap": -1}, {"level": 1.0}])
+@pytest.mark.parametrize("options", [{"n_bootstrap": -1}, {"level": 1.0}, {"seed": -1}])
 def test_settings_outside_their_range(options: dict[str, Any]) -> None:
     """They are refused."""
     with pytest.raises(ParameterError):
@@ -232,6 +245,33 @@ def test_an_index(tmp_path: Path) -> None:
     (tail,) = found.tails
     assert (tail.dataset, tail.n_concepts, tail.total, tail.greatest) == ("vocabulary", 3, 5, 3)
     assert tail.pretraining == "IDX"
+    assert any("none of its concepts has count 0" in note for note in found.notes)
+    assert not any("was cut" in note for note in found.notes)
+
+
+def test_a_cut_vocabulary_is_said(tmp_path: Path) -> None:
+    """The rare concepts are not there, which makes shares under n too low."""
+    source = write_captions(tmp_path / "captions.parquet", ["dog park", "dog", "cat dog"])
+    build_index([source], tmp_path / "CUT", max_concepts=1)
+    found = long_tail_file([tmp_path / "CUT"], None, n_bootstrap=0)
+    assert any(note.startswith("The vocabulary of CUT was cut") for note in found.notes)
+
+
+def test_sources_are_never_put_together_unasked(tmp_path: Path) -> None:
+    """Two indexes of one name, or a table that is given twice, are not one data set."""
+    source = write_captions(tmp_path / "captions.parquet", ["dog park", "dog"])
+    places = [tmp_path / run / "IDX" for run in ("a", "b")]
+    for place in places:
+        build_index([source], place)
+    with pytest.raises(ParameterError, match="both have counts of IDX vocabulary") as caught:
+        long_tail_file(places, None, n_bootstrap=0)
+    assert "names of their folders" in str(caught.value.hint)
+    save_table(tmp_path / "c.csv", counts([1, 2]), COUNTS)
+    with pytest.raises(ParameterError, match="both have counts of d"):
+        long_tail_file([tmp_path / "c.csv", tmp_path / ".." / tmp_path.name / "c.csv"], None)
+    save_table(tmp_path / "e.csv", counts([1, 2], "e"), COUNTS)
+    both = long_tail_file([tmp_path / "c.csv", tmp_path / "e.csv"], None, n_bootstrap=0)
+    assert [tail.dataset for tail in both.tails] == ["d", "e", "pooled"]
 
 
 def test_published_counts(test_data: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from conceptstats.errors import ManifestError
 from conceptstats.manifests.manifest import (
     UNKNOWN,
     Manifest,
-    ManifestError,
     load_manifest,
     parse_manifest,
     shipped_names,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from file_server import Host, serving
 
-from conceptstats.errors import OutputExistsError, ParameterError
-from conceptstats.manifests.download import DownloadError, RefusedError, download
+from conceptstats.errors import DownloadError, OutputExistsError, ParameterError, RefusedError
+from conceptstats.manifests.download import download
 from conceptstats.manifests.fetch import fetch
 from conceptstats.manifests.manifest import Manifest, load_manifest, parse_manifest
 from conceptstats.progress import Silent

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptstats.errors import OutputExistsError, ParameterError
+from conceptstats.errors import ManifestError, OutputExistsError, ParameterError
 from conceptstats.manifests.contents import UnreadableError, read_contents
 from conceptstats.manifests.describe import describe, toml_value
-from conceptstats.manifests.manifest import Manifest, ManifestError, load_manifest, parse_manifest
+from conceptstats.manifests.manifest import Manifest, load_manifest, parse_manifest
 from conceptstats.manifests.verify import DIFFERENT, MISSING, OK, UNVERIFIABLE, Checked, verify
 
 BODY = b"a dog\thttps://x/1\na cat\thttps://x/2\n"
@@ -144,6 +144,25 @@ def test_a_pattern_finds_files_and_counts_them(folder: Path) -> None:
     assert only(verify(manifest(entry.replace("parquet", "arrow")), folder).files).status == MISSING
 
 
+def test_only_files_that_are_asked_for_are_compared(folder: Path) -> None:
+    """After a fetch of some files the others are not missing; what nothing fits is an error."""
+    both = manifest('path = "table.csv"', 'path = "images.zip"', 'path = "d*.parquet"\nhub = "o/n"')
+    assert not verify(both, folder).ok
+    with pytest.raises(ManifestError, match=r"1 of 3 files in .* are missing") as caught:
+        verify(both, folder).check("small")
+    assert caught.value.hint == f"conceptstats data fetch small -o {folder}"
+    some = verify(both, folder, pattern="*.csv")
+    assert [row.path for row in some.files] == ["table.csv"]
+    assert some.ok
+    some.check("small")
+    deep = verify(both, folder, pattern="deep/*")
+    assert [row.path for row in deep.files] == ["deep/part.parquet"]
+    with pytest.raises(ParameterError, match=r"no file of m in .* matches '\*\.txt'"):
+        verify(both, folder, pattern="*.txt")
+    with pytest.raises(ParameterError, match=r"no file of m matches '\*\.txt'"):
+        verify(manifest('path = "table.csv"'), folder, pattern="*.txt")
+
+
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
     """And not a list of missing files."""
     with pytest.raises(ManifestError, match="is no folder"):
@@ -165,8 +184,11 @@ def test_a_described_folder_verifies(folder: Path, tmp_path: Path) -> None:
     """A manifest written from files fits them, and only them."""
     output = tmp_path / "mine.toml"
     made = describe(folder, output, kind="captions")
-    assert (made.n_files, made.rows) == (8, 2 + 2 + 3 + 2 + 2 + 2)
+    # An archive and a file of settings have no rows to count, so the whole has no number of them.
+    assert (made.n_files, made.rows) == (8, None)
     mine = load_manifest(str(output))
+    assert mine.rows is None
+    assert sum(file.rows or 0 for file in mine.files) == 2 + 2 + 3 + 2 + 2 + 2
     result = verify(mine, folder)
     assert {row.status for row in result.files} == {OK}, result.files
     assert result.paths(OK) == sorted(file.path for file in mine.files)

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conceptstats.errors import ParameterError
+from conceptstats.errors import ManifestError, ParameterError
 from conceptstats.manifests.contents import Contents, UnreadableError, format_of, read_contents
-from conceptstats.manifests.manifest import KINDS, UNKNOWN, ManifestError, parse_manifest
+from conceptstats.manifests.manifest import KINDS, UNKNOWN, parse_manifest
 from conceptstats.manifests.verify import file_hash
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
@@ -24,7 +24,7 @@ class Described(NamedTuple):
     output: str
     n_files: int
     bytes: int
-    rows: int | None  # of the files that could be looked into; None: there are none
+    rows: int | None  # None: not all files could be looked into
 
 
 class _Seen(NamedTuple):
@@ -77,7 +77,7 @@ def describe(
     if not seen:
         raise ManifestError(f"{folder} holds no files.")
     rows = [file.contents.rows for file in seen if file.contents]
-    total = sum(rows) if rows else None
+    total = sum(rows) if len(rows) == len(seen) else None
     text = _manifest_text(folder.resolve().name or UNKNOWN, kind, seen, total)
     parse_manifest(text, str(output))
     with writing(output, overwrite=overwrite) as partial:

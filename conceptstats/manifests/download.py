@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from conceptstats.errors import ConceptStatsError
+from conceptstats.errors import DownloadError, RefusedError
 from conceptstats.progress import Progress
 
 SAID = ".said"  # ending of what a host said of a partial file
@@ -20,14 +20,6 @@ TIMEOUT = 10.0  # seconds, to connect and between two blocks
 _ATTEMPTS = 5  # in a row that bring nothing
 _BLOCK = 1 << 20
 _AGENT = "conceptstats (data fetch)"  # some hosts refuse Python's own
-
-
-class DownloadError(ConceptStatsError):
-    """A file cannot be had: no network, not there, access refused, or not what was published."""
-
-
-class RefusedError(DownloadError):
-    """A host wants a login or an accepted licence."""
 
 
 def no_network(url: str, reason: object) -> DownloadError:

@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from conceptstats.errors import OutputExistsError, ParameterError
+from conceptstats.errors import DownloadError, OutputExistsError, RefusedError
 from conceptstats.manifests import hub
-from conceptstats.manifests.download import SAID, DownloadError, RefusedError, download
-from conceptstats.manifests.manifest import File, Hash, Manifest
+from conceptstats.manifests.download import SAID, download
+from conceptstats.manifests.manifest import File, Hash, Manifest, choose_files
 from conceptstats.manifests.verify import PARTIAL, compare_bytes, file_hash
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
@@ -134,14 +134,7 @@ def _chosen(manifest: Manifest, pattern: str | None, *, expand: bool) -> list[Fi
                 _on_hub(entry, list_files(entry.hub, entry.revision)) if entry.hub else [entry]
             )
         ]
-    chosen = [
-        file
-        for file in files
-        if pattern is None or file.is_pattern or fnmatchcase(file.path, pattern)
-    ]
-    if not chosen:
-        names = ", ".join(file.path for file in files[:10])
-        raise ParameterError(f"no file of {manifest.name} matches {pattern!r} (files: {names}).")
+    chosen = choose_files(manifest.name, files, pattern)
     if nowhere := [file.path for file in chosen if not file.url and not file.hub]:
         raise DownloadError(
             f"{manifest.name} does not say where {nowhere[0]} is.",

@@ -12,13 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from conceptstats.manifests.download import (
-    TIMEOUT,
-    DownloadError,
-    RefusedError,
-    download,
-    no_network,
-)
+from conceptstats.errors import DownloadError, RefusedError
+from conceptstats.manifests.download import TIMEOUT, download, no_network
 from conceptstats.progress import Progress
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files as resource_files
@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conceptstats.errors import ConceptStatsError
+from conceptstats.errors import ManifestError, ParameterError
 
 UNKNOWN = "unknown"
 KINDS = ("captions", "questions", "images", "model", UNKNOWN)
@@ -28,10 +28,6 @@ _FILE_KEYS = frozenset(
 )
 _DIGITS = {"sha256": (64, 64), "sha256_prefix": (8, 63), "md5": (32, 32)}
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-
-
-class ManifestError(ConceptStatsError):
-    """A manifest is unknown, damaged, or says what cannot be; or data differ from theirs."""
 
 
 class Hash(NamedTuple):
@@ -125,6 +121,25 @@ class Manifest:
             for column in self.columns
             if not column.files or any(fnmatchcase(path, pattern) for pattern in column.files)
         )
+
+
+def choose_files(name: str, files: Sequence[File], pattern: str | None) -> list[File]:
+    """Those whose path a pattern matches, and entries whose names are not known beforehand.
+
+    Raises
+    ------
+    ParameterError
+        When there are none; ``name`` is that of the manifest.
+    """
+    chosen = [
+        file
+        for file in files
+        if pattern is None or file.is_pattern or fnmatchcase(file.path, pattern)
+    ]
+    if not chosen:
+        names = ", ".join(file.path for file in files[:10])
+        raise ParameterError(f"no file of {name} matches {pattern!r} (files: {names}).")
+    return chosen
 
 
 def _sum(values: Iterator[int | None]) -> int | None:

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from conceptstats.errors import ManifestError, ParameterError
 from conceptstats.manifests.contents import Contents, UnreadableError, read_contents
-from conceptstats.manifests.manifest import UNKNOWN, Column, File, Manifest, ManifestError
+from conceptstats.manifests.manifest import UNKNOWN, Column, File, Manifest, choose_files
 from conceptstats.progress import Progress, Silent
 
 OK, MISSING, DIFFERENT, UNVERIFIABLE = "ok", "missing", "different", "unverifiable"
@@ -32,14 +33,41 @@ class Verified(NamedTuple):
     """Result of `verify`."""
 
     name: str
+    folder: Path
     files: list[Checked]
 
     def paths(self, *statuses: str) -> list[str]:
         """Files of these statuses."""
         return [file.path for file in self.files if file.status in statuses]
 
+    @property
+    def ok(self) -> bool:
+        """Whether no file is missing or different."""
+        return not self.paths(MISSING, DIFFERENT)
 
-def verify(manifest: Manifest, folder: Path, *, progress: Progress | None = None) -> Verified:
+    def check(self, manifest: str) -> None:
+        """Raise unless all is as described; ``manifest`` is its name or path, for the hint.
+
+        Raises
+        ------
+        ManifestError
+        """
+        if not self.ok:
+            wrong = len(self.paths(MISSING, DIFFERENT))
+            raise ManifestError(
+                f"{wrong:,} of {len(self.files):,} files in {self.folder} are missing or "
+                "different.",
+                f"conceptstats data fetch {manifest} -o {self.folder}",
+            )
+
+
+def verify(
+    manifest: Manifest,
+    folder: Path,
+    *,
+    pattern: str | None = None,
+    progress: Progress | None = None,
+) -> Verified:
     """Compare files with a manifest: presence, size, hash, rows and columns.
 
     Parameters
@@ -47,6 +75,8 @@ def verify(manifest: Manifest, folder: Path, *, progress: Progress | None = None
     manifest : Manifest
     folder : Path
         Files lie in it under the paths of the manifest. Other files there are not looked at.
+    pattern : str, optional
+        Only files whose path it matches, with ``*`` and ``?``.
     progress : Progress, optional
 
     Returns
@@ -59,32 +89,38 @@ def verify(manifest: Manifest, folder: Path, *, progress: Progress | None = None
     ------
     ManifestError
         When there is no such folder.
+    ParameterError
+        When no file matches the pattern.
     """
     if not folder.is_dir():
         raise ManifestError(f"{folder} is no folder.", "give the folder that holds the files")
     progress = progress or Silent()
     progress.stage("compare", "bytes")
     checked: list[Checked] = []
-    for file in manifest.files:
-        checked += check_pattern(manifest, file, folder, progress)
+    for file in choose_files(manifest.name, manifest.files, pattern):
+        checked += _check_entry(manifest, file, folder, pattern, progress)
     progress.close()
-    return Verified(manifest.name, checked)
+    if not checked:
+        raise ParameterError(f"no file of {manifest.name} in {folder} matches {pattern!r}.")
+    return Verified(manifest.name, folder, checked)
 
 
-def check_pattern(
-    manifest: Manifest, file: File, folder: Path, progress: Progress
+def _check_entry(
+    manifest: Manifest, file: File, folder: Path, wanted: str | None, progress: Progress
 ) -> Iterator[Checked]:
-    """Check one entry of a manifest: a file, or all that its pattern finds."""
+    """Check one entry of a manifest: a file, or those that its pattern finds and are wanted."""
     if not file.is_pattern:
-        yield check(file, folder, manifest.columns_of(file.path), progress)
+        yield _check(file, folder, manifest.columns_of(file.path), progress)
         return
     paths = [path for path in _paths(folder) if fnmatchcase(path, file.path)]
     for path in paths:
+        if wanted is not None and not fnmatchcase(path, wanted):
+            continue
         single = replace(file, path=path, bytes=None, rows=None, hash=None)
-        yield check(single, folder, manifest.columns_of(path), progress)
+        yield _check(single, folder, manifest.columns_of(path), progress)
     if not paths:
         yield Checked(file.path, MISSING, None, None, "no file has such a name")
-    elif file.count is not None and len(paths) != file.count:
+    elif wanted is None and file.count is not None and len(paths) != file.count:
         detail = f"{len(paths):,} files, expected {file.count:,}"
         yield Checked(file.path, DIFFERENT, None, None, detail)
 
@@ -94,9 +130,7 @@ def _paths(folder: Path) -> list[str]:
     return sorted(p.as_posix() for p in relative if not any(x.startswith(".") for x in p.parts))
 
 
-def check(
-    file: File, folder: Path, columns: Sequence[Column], progress: Progress | None = None
-) -> Checked:
+def _check(file: File, folder: Path, columns: Sequence[Column], progress: Progress) -> Checked:
     """Check one file that has a name."""
     path = folder / file.path
     if not path.is_file():

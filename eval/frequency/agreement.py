@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -17,7 +16,8 @@ from conceptstats.tables import writing
 from ..statistics.bins import pearson
 from ..statistics.columns import Floats, Ints
 from ..statistics.resampling import bootstrap, expanded_interval
-from ..statistics.results import Estimate, plain
+from ..statistics.results import Estimate
+from .agreement_results import Agreement, Counted, Overlap, Pair, Point
 from .concept_counts import (
     Concepts,
     Part,
@@ -27,6 +27,7 @@ from .concept_counts import (
     split_by,
 )
 from .input_files import fingerprints
+from .settings import check_bootstrap
 
 TOP = (10, 100, 1_000)
 MIN_CONCEPTS = 10  # joined, for intervals
@@ -34,136 +35,6 @@ _LEAST = 3  # for figures: of two concepts r is always 1 or -1
 _MOST_POINTS = 2_000  # of a pair, for pictures
 _MOST_SETS = 12
 _NAMED = 5  # concepts that are named as being in one data set only
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One data set."""
-
-    label: str
-    n_rows: int
-    n_repeated: int  # rows whose name stood before
-    n_disagreeing: int  # of these, with another count: the largest is taken
-    n_concepts: int
-    n_zero: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """How many of the k most frequent joined concepts are the same in both."""
-
-    k: int
-    share: Estimate
-    by_chance: float  # of the joined concepts
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One concept with its counts."""
-
-    concept: str
-    n_a: int
-    n_b: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two data sets, a and b, joined on the concepts' names.
-
-    Parameters
-    ----------
-    a, b : str
-        Labels.
-    n_both, n_a_only, n_b_only : int
-        Concepts; they add up to those of each.
-    a_only, b_only : tuple of str
-        The most frequent of those.
-    n_zero_a, n_zero_b, n_zero_both : int
-        Joined concepts that are counted as 0 in a, in b, and in both.
-    n_used : int
-        Joined concepts that occur in both.
-    pearson_log : Estimate
-        Pearson's r of the logarithms over ``n_used``: a count of 0 has none.
-    pearson_log_zeros_as_one : Estimate
-        The same over all joined concepts, with counts of 0 as 1.
-    spearman, kendall : Estimate
-        Over all joined concepts; tau-b, and 0 ranks lowest.
-    overlaps : tuple of Overlap
-    n_points : int
-        Of ``points``: all joined concepts, or some of them at random.
-    points : tuple of Point
-    """
-
-    a: str
-    b: str
-    n_both: int
-    n_a_only: int
-    n_b_only: int
-    a_only: tuple[str, ...]
-    b_only: tuple[str, ...]
-    n_zero_a: int
-    n_zero_b: int
-    n_zero_both: int
-    n_used: int
-    pearson_log: Estimate
-    pearson_log_zeros_as_one: Estimate
-    spearman: Estimate
-    kendall: Estimate
-    overlaps: tuple[Overlap, ...]
-    n_points: int
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What `agreement` finds: each data set, and each pair of them."""
-
-    sets: tuple[Counted, ...]
-    pairs: tuple[Pair, ...]
-    level: float
-    n_bootstrap: int
-    seed: int
-    notes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it as JSON types."""
-        return {"kind": "agreement", **plain(self)}
-
-    def set_table(self) -> tuple[list[dict[str, object]], list[str]]:
-        """Rows and columns of the data sets."""
-        rows: list[dict[str, object]] = [
-            {
-                "data set": one.label,
-                "rows": one.n_rows,
-                "repeated": one.n_repeated,
-                "disagreeing": one.n_disagreeing,
-                "concepts": one.n_concepts,
-                "of count 0": one.n_zero,
-            }
-            for one in self.sets
-        ]
-        return rows, list(rows[0])
-
-    def pair_table(self) -> tuple[list[dict[str, object]], list[str]]:
-        """Rows and columns of the pairs of data sets."""
-        rows: list[dict[str, object]] = [
-            {
-                "a": pair.a,
-                "b": pair.b,
-                "both": pair.n_both,
-                "a only": pair.n_a_only,
-                "b only": pair.n_b_only,
-                "0 in a or b": pair.n_both - pair.n_used,
-                "r of logs": pair.pearson_log,
-                "zeros as 1": pair.pearson_log_zeros_as_one,
-                "Spearman": pair.spearman,
-                "Kendall": pair.kendall,
-                **{f"top {x.k:,}": x.share for x in pair.overlaps},
-            }
-            for pair in self.pairs
-        ]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        return [dict.fromkeys(columns) | row for row in rows], columns
 
 
 _NOTES = (
@@ -236,6 +107,8 @@ def read_sets(
         parts = split_by(table, [by])
         for (value,), part in parts:
             own = label if len(parts) == 1 else value if len(paths) == 1 else f"{label} {value}"
+            if own in sets:
+                raise ParameterError(f"two data sets are called {own!r}.", "give them other labels")
             sets[own] = name_concepts(part)
     return sets
 
@@ -255,7 +128,7 @@ def agreement(
     sets : mapping
         Two or more, by label.
     top : sequence of int
-        The numbers of most frequent concepts whose overlap is given, where there are as many.
+        The numbers of most frequent concepts whose overlap is given, where as many occur in both.
     n_bootstrap : int
         0: no intervals.
     seed : int
@@ -264,17 +137,16 @@ def agreement(
     Raises
     ------
     ParameterError
-        When there are fewer than two data sets, or a setting is outside its range.
+        When there are fewer than two data sets or more than 12, or a setting is outside its range.
     """
     if not 2 <= len(sets) <= _MOST_SETS:
         raise ParameterError(
-            f"{len(sets)} data sets, expected 2 to {_MOST_SETS}.",
-            "give more files, or --by search or --by dataset to part one file",
+            f"the number of data sets is {len(sets)}, expected 2 to {_MOST_SETS}.",
+            "give more files, or --by search or --by dataset to part one file"
+            if len(sets) < 2
+            else "give fewer files, or tables of some of the data sets",
         )
-    if n_bootstrap < 0:
-        raise ParameterError(f"n_bootstrap is {n_bootstrap}, expected 0 or more.")
-    if not 0 < level < 1:
-        raise ParameterError(f"level is {level}, expected a share between 0 and 1.")
+    check_bootstrap(n_bootstrap, seed, level)
     if any(k < 1 for k in top):
         raise ParameterError(f"top is {min(top)}, expected 1 or more.")
     counted = tuple(
@@ -286,7 +158,25 @@ def agreement(
         _pair((a, b), (sets[a], sets[b]), settings, np.random.default_rng([seed, place]))
         for place, (a, b) in enumerate(combinations(sets, 2))
     )
-    return Agreement(counted, pairs, level, n_bootstrap, seed, _NOTES)
+    return Agreement(
+        counted,
+        pairs,
+        level,
+        n_bootstrap,
+        seed,
+        (*_NOTES, *(note for pair in pairs for note in _few(pair))),
+    )
+
+
+def _few(pair: Pair) -> Iterator[str]:
+    """What a pair has no figures of, and why."""
+    who = f"{pair.a} and {pair.b}"
+    if pair.n_both < _LEAST:
+        yield f"{who} share {pair.n_both:,} concepts, of which nothing can be said."
+    elif pair.n_used < _LEAST:
+        yield f"{who} share {pair.n_used:,} concepts that occur in both, so there is no r of logs."
+    elif pair.n_both < MIN_CONCEPTS:
+        yield f"{who} share {pair.n_both:,} concepts, too few for intervals."
 
 
 class _Settings(NamedTuple):
@@ -306,7 +196,8 @@ def _pair(
     )
     n_a, n_b = sets[0].n[row_a], sets[1].n[row_b]
     size = len(names)
-    top = [k for k in settings.top if k <= size]
+    # Among concepts that never occur none is more frequent than another.
+    top = [k for k in settings.top if k <= min((n_a > 0).sum(), (n_b > 0).sum())]
 
     def statistics(drawn: Floats) -> Floats:
         rows = np.repeat(np.arange(size), drawn.astype(np.int64))

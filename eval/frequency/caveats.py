@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from ..statistics.bins import MIN_BINS
 from .join import level_name
-from .recipes import CLASSIFICATION
+from .metrics import task_of
 from .results import Frequency
+
+_PUBLISHED = {
+    "retrieval": "The published code has 7 points for retrieval; over which of their bins its r is "
+    "was not released, and is taken from classification.",
+    "generation": "As published for generation, there are 7 points, and r leaves out the first "
+    "three bins.",
+}
 
 _FEW_CLUSTERS = 10
 _FEW_REPLICATES = 200
 
 
-def caveats(
-    found: Frequency, left_out: Sequence[str], missing: Sequence[str], n_few: int, min_n: int
-) -> tuple[str, ...]:
-    """Notes on a result.
+class LeftOut(NamedTuple):
+    """Rows of results that were left out before the join."""
 
-    Parameters
-    ----------
-    found : Frequency
-    left_out, missing : sequence of str
-        Data sets of the results that the recipe does not have, and the other way round.
-    n_few, min_n : int
-        Results that were left out because they are over fewer than ``min_n`` examples.
-    """
+    datasets: tuple[str, ...]  # that were not asked for, or that the recipe does not have
+    missing: tuple[str, ...]  # data sets that the recipe has, and the results do not
+    n_few: int  # results over fewer than ``min_n`` examples
+    min_n: int
+
+
+def caveats(found: Frequency, left_out: LeftOut) -> tuple[str, ...]:
+    """Notes on a result."""
     parts = (
-        _of_rows(found, left_out, missing, n_few, min_n),
+        _of_rows(found, left_out),
         _of_zeros(found),
         _of_recipe(found),
         _of_clusters(found),
@@ -35,9 +42,7 @@ def caveats(
     return tuple(note for part in parts for note in part)
 
 
-def _of_rows(
-    found: Frequency, left_out: Sequence[str], missing: Sequence[str], n_few: int, min_n: int
-) -> Iterator[str]:
+def _of_rows(found: Frequency, left_out: LeftOut) -> Iterator[str]:
     lost = sum(dataset.n_without_count for dataset in found.joined)
     if lost:
         whose = ", ".join(
@@ -46,12 +51,16 @@ def _of_rows(
             if d.n_without_count
         )
         yield f"{lost:,} results have no count and are left out: {whose}."
-    if left_out:
-        yield f"Data sets of the results that are left out: {', '.join(left_out)}."
-    if missing:
-        yield f"Data sets of the published trend that the results lack: {', '.join(missing)}."
-    if n_few:
-        yield f"{n_few:,} results are over fewer than {min_n:,} examples, and left out."
+    if left_out.datasets:
+        yield f"Data sets of the results that are left out: {', '.join(left_out.datasets)}."
+    if left_out.missing:
+        lacking = ", ".join(left_out.missing)
+        yield f"Data sets of the published trend that the results lack: {lacking}."
+    if left_out.n_few:
+        yield (
+            f"{left_out.n_few:,} results are over fewer than {left_out.min_n:,} examples, and left "
+            "out."
+        )
     if aliased := sum(dataset.n_by_alias for dataset in found.joined):
         yield f"Concepts matched by alias: {aliased:,}."
     if found.pretrained and found.pretraining:
@@ -82,6 +91,11 @@ def _of_zeros(found: Frequency) -> Iterator[str]:
 
 
 def _of_recipe(found: Frequency) -> Iterator[str]:
+    if found.r.value is None:
+        yield (
+            f"The binned r is not given: it is over {found.n_bins} bins, of which it takes "
+            f"{MIN_BINS} with different means."
+        )
     if found.recipe == "udandarao":
         shown, used = len(found.bins), [b.n for b in found.bins if b.used]
         yield (
@@ -90,12 +104,9 @@ def _of_recipe(found: Frequency) -> Iterator[str]:
             "left out, and each bin counts alike. It says how straight the means lie, not how well "
             "frequency foretells a concept's value: that is the r over points."
         )
-        if found.metric not in CLASSIFICATION:
-            yield (
-                "The published code has 7 points for retrieval and generation; that the same ends "
-                "are left out is taken from classification."
-            )
-    else:
+        if note := _PUBLISHED.get(task_of(found.metric)):
+            yield note
+    elif found.n_bins >= MIN_BINS:
         yield (
             "A binned r takes the spread within bins away, and grows with the size of the bins; "
             "r_by_bins shows how much."
@@ -113,7 +124,10 @@ def _of_clusters(found: Frequency) -> Iterator[str]:
             "say nothing of other data sets."
         )
     elif found.n_clusters < _FEW_CLUSTERS:
-        yield f"Intervals rest on {found.n_clusters} data sets only."
+        yield (
+            f"Intervals rest on {found.n_clusters} data sets only: of so few they hold the truth "
+            "less often than they say."
+        )
     names = [level_name(name) for name in found.points["concept"].to_pylist()]
     if found.cluster == "dataset" and (shared := len(names) - len(set(names))):
         yield (

@@ -6,7 +6,7 @@ that puts together is counted and said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ from ..statistics.columns import Ints
 from .join import level_name
 
 Part = Literal["pretraining", "search", "dataset"]
-_TABLES = (".parquet", ".csv", ".arrow")
+TABLES = (".parquet", ".csv", ".arrow")  # endings
 _SHOWN = 8  # values that an error names
 
 
@@ -49,8 +49,8 @@ def read_concept_counts(
         A table (.parquet, .csv, .arrow), an index (its whole vocabulary), or a folder or file of
         published counts, as `conceptstats.eval.importers.udandarao` reads them.
     pretraining, search : str, optional
-        Only counts of these, of tables and published counts. An index is taken whole: its own name
-        is its pretraining, and it has no search.
+        Only counts of these, of tables and published counts, whatever their case. An index is taken
+        whole: its own name is its pretraining, and it has no search.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def read_concept_counts(
         When nothing is left.
     """
     path = Path(path)
-    if (path / "index.json").is_file():
+    if is_index(path):
         table = _of_index(path)
-    elif path.suffix not in _TABLES:
+    elif path.suffix not in TABLES:
         table = read_counts(path, pretraining=pretraining, search=search)
     else:
         table = load_table(path, COUNTS)
@@ -70,6 +70,28 @@ def read_concept_counts(
             if wanted is not None:
                 table = _only(table, name, wanted, path)
     return check_counts(table, path)
+
+
+def is_index(path: Path) -> bool:
+    """Whether a folder is an index."""
+    return (path / "index.json").is_file()
+
+
+def index_notes(paths: Iterable[Path]) -> tuple[str, ...]:
+    """What counts that are whole vocabularies of indexes leave out."""
+    indexes = {path.resolve().name: CaptionIndex.open(path) for path in paths if is_index(path)}
+    notes = []
+    if indexes:
+        notes.append(
+            "An index does not know concepts that occur in no caption, so none of its concepts has "
+            "count 0."
+        )
+    if cut := [name for name, index in indexes.items() if not index.is_complete]:
+        notes.append(
+            f"The vocabulary of {', '.join(cut)} was cut: rare concepts are missing, so shares "
+            "under n and inequality come out too low."
+        )
+    return tuple(notes)
 
 
 def check_counts(table: pa.Table, where: object) -> pa.Table:
@@ -103,7 +125,7 @@ def _of_index(path: Path) -> pa.Table:
 
 
 def _only(table: pa.Table, name: str, wanted: str, path: Path) -> pa.Table:
-    found = table.filter(pc.equal(table[name], wanted))
+    found = table.filter(pc.equal(pc.utf8_lower(table[name]), wanted.lower()))
     if not found.num_rows:
         raise StatisticsError(
             f"{path} has no counts of {name} {wanted!r}.",

@@ -195,7 +195,7 @@ def fit_mixed(points: _Points, level: float) -> MixedFit:
     """
     n_datasets = int(points.dataset.max()) + 1
     if n_datasets < _MIN_MIXED:
-        return _no_mixed(f"there are {n_datasets} data sets, fewer than {_MIN_MIXED}")
+        return _no_mixed(f"it takes {_MIN_MIXED} data sets, and here are {n_datasets}")
     inside = center_by(points.dataset, points.x, np.ones(len(points.x))) / DECADE
     between = points.x / DECADE - inside
     between = between - between.mean()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from conceptstats.table_files import fingerprint
 
+from .concept_counts import is_index
+
 
 def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of each input by path; of a folder that is no index, of its files' names and digests.
@@ -21,7 +23,7 @@ def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def _of(path: Path) -> str:
-    if not path.is_dir() or (path / "index.json").is_file():
+    if not path.is_dir() or is_index(path):
         return fingerprint(path)
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")):

@@ -133,7 +133,7 @@ def _results(results: pa.Table) -> list[tuple[str, str, float, int | None]]:
         raise TableError(
             f"results: {len(twice):,} concepts have several values, such as {twice[0][1]!r} of "
             f"{twice[0][0]!r}.",
-            "give the results of one set of prompts, or one run",
+            "--prompts NAME takes one set of prompts; otherwise give the results of one run",
         )
     return rows
 

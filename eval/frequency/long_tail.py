@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,14 @@ from conceptstats.tables import writing
 from ..statistics.columns import Floats, Ints, sum_by
 from ..statistics.resampling import bootstrap, expanded_interval
 from ..statistics.results import Estimate
-from .concept_counts import Concepts, check_counts, name_concepts, read_concept_counts, split_by
+from .concept_counts import (
+    Concepts,
+    check_counts,
+    index_notes,
+    name_concepts,
+    read_concept_counts,
+    split_by,
+)
 from .input_files import fingerprints
 from .long_tail_results import POOLED, WHERE, LongTail, RankPoint, Tail, Top, Under, Zipf
 from .power_law import (
@@ -29,6 +37,7 @@ from .power_law import (
     fit_power_law,
     lower_cuts,
 )
+from .settings import check_bootstrap
 
 UNDER = (1, 10, 100, 1_000, 10_000)
 TOP = (0.01, 0.1)
@@ -42,6 +51,8 @@ _NOTES = (
     "were picked for a benchmark are no such sample, and intervals say nothing of that.",
     "Shares under n and Gini's coefficient are of all concepts, with those of count 0; the power "
     "law is of the counts from its lower cut up.",
+    "Where few concepts hold most occurrences, the intervals of Gini's coefficient and of what the "
+    "top holds are too narrow and too low: a sample seldom has the rarest giants.",
 )
 
 
@@ -69,14 +80,18 @@ def long_tail_file(
 
     Raises
     ------
-    ParameterError, TableError, StatisticsError, OutputExistsError, OutputError
+    ParameterError
+        When two sources have counts of the same data set, pretraining and search.
+    TableError, StatisticsError, OutputExistsError, OutputError
     """
 
     def compute() -> LongTail:
         tables = [
             read_concept_counts(path, pretraining=pretraining, search=search) for path in sources
         ]
-        return long_tail(pa.concat_tables(tables), **options)
+        _check_apart(sources, tables)
+        found = long_tail(pa.concat_tables(tables), **options)
+        return replace(found, notes=(*found.notes, *index_notes(sources)))
 
     if output is None:
         return compute()
@@ -86,6 +101,20 @@ def long_tail_file(
         record = run_record("eval long-tail", arguments, fingerprints(sources), found.seed)
         dump_json(partial, {**found.to_json(), "run": record})
     return found
+
+
+def _check_apart(sources: Sequence[Path], tables: Sequence[pa.Table]) -> None:
+    """Raise where two sources count the same: which of them is meant cannot be told."""
+    whose: dict[tuple[str | None, ...], Path] = {}
+    for path, table in zip(sources, tables, strict=True):
+        kinds = table.group_by(["pretraining", "search", "dataset"]).aggregate([]).to_pylist()
+        for kind in kinds:
+            name = " ".join(filter(None, kind.values()))
+            if (other := whose.setdefault(tuple(kind.values()), path)) is not path:
+                raise ParameterError(
+                    f"{other} and {path} both have counts of {name}.",
+                    "give one of them; indexes are told apart by the names of their folders",
+                )
 
 
 def long_tail(
@@ -117,11 +146,13 @@ def long_tail(
     counts are noise below 30 (2.2 above); its bias is at most 0.004. The regression of ranks holds
     the truth in 88%, 77%, 58% and 95%: many equal small counts bend it. Vuong's test prefers a
     log-normal to these power laws in 1% at most.
+
+    Intervals of Gini's coefficient and of top shares cannot be trusted where the tail is heavy. Of
+    1,000 log-normal counts with Gini 0.71, 0.92 and 0.99, the 95% interval of Gini holds the truth
+    in 91%, 69% and 30% of 200 samples, that of the top 1% in 79%, 67% and 36%; a bootstrap of t on
+    a logistic scale does so in 93%, 83% and 54% for Gini, and so is no way out.
     """
-    if n_bootstrap < 0:
-        raise ParameterError(f"n_bootstrap is {n_bootstrap}, expected 0 or more.")
-    if not 0 < level < 1:
-        raise ParameterError(f"level is {level}, expected a share between 0 and 1.")
+    check_bootstrap(n_bootstrap, seed, level)
     tails: list[Tail] = []
     for (pretraining, search), part in split_by(check_counts(counts, "counts"), WHERE):
         datasets = [(key[0], rows) for key, rows in split_by(part, ["dataset"])]
@@ -130,7 +161,7 @@ def long_tail(
         for name, rows in datasets:
             rng = np.random.default_rng([seed, len(tails)])
             place = _Place(name, pretraining, search)
-            tails.append(describe(name_concepts(rows), place, n_bootstrap, level, rng))
+            tails.append(_describe(name_concepts(rows), place, n_bootstrap, level, rng))
     return LongTail(tuple(tails), level, n_bootstrap, seed, _NOTES)
 
 
@@ -140,47 +171,30 @@ class _Place(NamedTuple):
     search: str
 
 
-def describe(
+def _describe(
     concepts: Concepts, place: _Place, n_bootstrap: int, level: float, rng: np.random.Generator
 ) -> Tail:
-    """Describe the frequencies of one set of concepts.
-
-    Parameters
-    ----------
-    concepts : Concepts
-    place : dataset, pretraining, search
-    n_bootstrap : int
-    level : float
-    rng : Generator
-    """
+    """Describe the frequencies of one set of concepts."""
     values, code = np.unique(concepts.n, return_inverse=True)
     x = values.astype(np.float64)
     size = len(concepts.n)
     weights = sum_by(code, np.ones(size))
     positive = x > 0
-    found = fit_power_law(
-        x[positive], weights[positive], lower_cuts(x[positive], weights[positive])
-    )
-    cuts = lower_cuts(x[positive], weights[positive], MOST_CUTS)
+    counted = x[positive], weights[positive]
+    found = fit_power_law(*counted, lower_cuts(*counted))
+    cuts = lower_cuts(*counted, MOST_CUTS)
 
-    def statistics(drawn: Floats) -> Floats:
+    def replicate(drawn: Floats) -> Floats:
         w = sum_by(code, drawn, len(x))
-        fit = fit_power_law(x[positive], w[positive], cuts)
-        return np.array([fit.alpha, 1 / (fit.alpha - 1), fit.rank_exponent, *_uneven(x, w)])
+        return _figures(x, w, fit_power_law(x[positive], w[positive], cuts))
 
-    replicates = bootstrap(statistics, 3 + 1 + len(TOP), size, n_bootstrap, rng)
-    values_found = [
-        found.alpha,
-        1 / (found.alpha - 1),
-        found.rank_exponent,
-        *_uneven(x, weights),
-    ]
+    figures = _figures(x, weights, found)
+    replicates = bootstrap(replicate, len(figures), size, n_bootstrap, rng)
     estimates = [
         Estimate.of(value, *expanded_interval(column, size, level))
-        for value, column in zip(values_found, replicates.T, strict=True)
+        for value, column in zip(figures, replicates.T, strict=True)
     ]
-    is_fitted = math.isfinite(found.alpha)
-    versus = compare_lognormal(x[positive], weights[positive], found) if is_fitted else None
+    versus = compare_lognormal(*counted, found) if math.isfinite(found.alpha) else None
     return Tail(
         *place,
         n_rows=concepts.n_rows,
@@ -199,6 +213,11 @@ def describe(
         curve=_curve(concepts.n),
         notes=() if versus else (_no_fit(weights[positive].sum()),),
     )
+
+
+def _figures(x: Floats, weights: Floats, fit: Fit) -> Floats:
+    """Exponent, that of ranks, that by regression, Gini's coefficient, top shares."""
+    return np.array([fit.alpha, 1 / (fit.alpha - 1), fit.rank_exponent, *_uneven(x, weights)])
 
 
 def _no_fit(n: float) -> str:

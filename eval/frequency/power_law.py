@@ -22,6 +22,7 @@ _LEAST, _MOST = 1.01, 20.0  # exponents
 _STEPS = 12  # of Newton's method
 _STEP = 1e-4  # of numerical derivatives
 _SERIES_FROM = 20.0  # where the series of the tail is exact to 1e-9
+_DENSE_FROM = 1e6  # where the chance of a whole number is the density to 1e-12
 
 
 class Fit(NamedTuple):
@@ -202,7 +203,7 @@ def compare_lognormal(values: Floats, weights: Floats, fit: Fit) -> Versus:
     spread = math.sqrt(float(w @ (logs - mean) ** 2) / n)
 
     def loss(parameters: Floats) -> float:
-        found = float(w @ _log_lognormal(x, fit.x_min, *parameters))
+        found = float(w @ log_lognormal(x, fit.x_min, *parameters))
         return -found / n if math.isfinite(found) else 1e9
 
     starts = [(mean, math.log(spread)), (mean - 4 * spread, math.log(3 * spread))]
@@ -215,17 +216,23 @@ def compare_lognormal(values: Floats, weights: Floats, fit: Fit) -> Versus:
         key=lambda result: float(result.fun),
     )
     law = -fit.alpha * logs - math.log(float(tail_sum(*np.array([[fit.alpha], [fit.x_min]]))[0]))
-    ratios = law - _log_lognormal(x, fit.x_min, *found.x)
+    ratios = law - log_lognormal(x, fit.x_min, *found.x)
     total = float(w @ ratios)
     error = math.sqrt(float(w @ (ratios - total / n) ** 2))  # of the sum: root n times their spread
     z = total / error if error > 0 else 0.0
     return Versus(float(found.x[0]), math.exp(found.x[1]), total, z, float(2 * norm.sf(abs(z))))
 
 
-def _log_lognormal(x: Floats, x_min: float, mu: float, log_sigma: float) -> Floats:
-    """Logarithm of the chance of each whole number under a log-normal that is cut at x_min."""
+def log_lognormal(x: Floats, x_min: float, mu: float, log_sigma: float) -> Floats:
+    """Logarithm of the chance of each whole number under a log-normal that is cut at x_min.
+
+    Far up it is the density, which rounding to whole numbers does not change there, and whose
+    logarithm does not suffer from the difference of two equal numbers.
+    """
     sigma = math.exp(log_sigma)
     low, high = (log_ndtr((mu - np.log(x + half)) / sigma) for half in (-0.5, 0.5))
     whole = log_ndtr((mu - math.log(x_min - 0.5)) / sigma)
-    with np.errstate(all="ignore"):  # far out both are equal; the caller sees that it is not finite
-        return np.asarray(low + np.log(-np.expm1(high - low)) - whole)
+    density = norm.logpdf(np.log(x), mu, sigma) - np.log(x)
+    with np.errstate(all="ignore"):  # what is not finite, the caller sees
+        rounded = low + np.log(-np.expm1(high - low))
+    return np.asarray(np.where(x > _DENSE_FROM, density, rounded) - whole)

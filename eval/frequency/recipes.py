@@ -3,9 +3,14 @@
 ``udandarao`` is what Udandarao et al. (arXiv 2404.04125) published, as their released code has it:
 a count of 0 becomes 1; x is the logarithm of counts; 12 points at equal distance mark its range (7
 for retrieval and generation); a bin reaches from one point to the next, which it holds; r is that
-of the *points* against the mean values of the bins, each bin counted alike, without the first
-(counts of 0 and 1 alone) and the last, and for LAION-400M without the second too. Here an empty bin
-is left out, where the code has an error or a mean of 0.
+of the *points* against the mean values of the bins, each bin counted alike. Left out of it are
+
+- for classification the first bin (counts of 0 and 1 alone) and the last, for LAION-400M the second
+  too, and for SynthCI-30M the last four instead;
+- for generation the first three, and concepts with five scores or fewer;
+- for retrieval what classification leaves out: which bins the published r is over is not released.
+
+Here an empty bin is left out as well, where the code has an error or a mean of 0.
 
 ``honest`` has bins of equally many points, drawn at their mean, and leaves none out; zeros have no
 logarithm, and are shown by themselves.
@@ -23,6 +28,7 @@ from conceptstats.errors import ParameterError
 
 from ..statistics.bins import MIN_BINS, Sums, bin_starts, pearson
 from ..statistics.columns import Flags, Floats, Ints, sum_by
+from .metrics import task_of
 
 RecipeName = Literal["honest", "udandarao"]
 Zeros = Literal["as one", "left out"]
@@ -33,8 +39,20 @@ UDANDARAO_DATASETS = (
     "eurosat", "fgvcaircraft", "flowers102", "food101", "imagenet", "imagenet-sketch",
     "oxfordpets", "stanfordcars", "sun397", "ucf101",
 )  # fmt: skip
-CLASSIFICATION = ("accuracy", "acc1")  # metrics of the published trend
 _QUANTILE_BINS = 20
+
+
+class Ends(NamedTuple):
+    """How many bins do not bear on r."""
+
+    first: int
+    last: int
+
+
+_ENDS = {"laion400m": Ends(2, 1), "synthci30m": Ends(0, 4)}  # by pretraining
+_OTHER_ENDS = Ends(1, 1)
+_GENERATION_ENDS = Ends(3, 0)
+_LEAST_SCORES = 6  # of a concept, in generation
 
 
 class Cut(NamedTuple):
@@ -55,6 +73,7 @@ class Recipe(NamedTuple):
     weighted: bool  # whether points may weigh as many examples as they are over
     datasets: tuple[str, ...]  # those it is meant for; empty: any
     n_bins: int  # asked for
+    least_n: int  # examples that a value must be over, where that is known
     cut: Callable[[Floats, Sums, int], Cut]
 
 
@@ -82,18 +101,19 @@ def choose_recipe(
         n_bins = _QUANTILE_BINS if n_bins is None else n_bins
         if n_bins < MIN_BINS:
             raise ParameterError(f"{n_bins} bins are asked for, expected {MIN_BINS} or more.")
-        return Recipe("honest", "left out", True, (), n_bins, cut_quantiles)
+        return Recipe("honest", "left out", True, (), n_bins, 1, cut_quantiles)
     if n_bins is not None:
         raise ParameterError("the bins of recipe udandarao are fixed.", "--recipe honest")
-    classified = metric in CLASSIFICATION
-    first = 2 if (pretraining or "").casefold() == "laion400m" else 1
+    task = task_of(metric)
+    ends = _ENDS.get((pretraining or "").casefold(), _OTHER_ENDS)
     return Recipe(
         "udandarao",
         "as one",
         False,
-        UDANDARAO_DATASETS if classified else (),
-        12 if classified else 7,
-        partial(cut_at_points, first=first),
+        UDANDARAO_DATASETS if task == "classification" else (),
+        12 if task == "classification" else 7,
+        _LEAST_SCORES if task == "generation" else 1,
+        partial(cut_at_points, ends=_GENERATION_ENDS if task == "generation" else ends),
     )
 
 
@@ -117,7 +137,7 @@ def cut_quantiles(values: Floats, sums: Sums, n_bins: int) -> Cut:
     return Cut(bin_at, values[starts], values[ends], center, filled)
 
 
-def cut_at_points(values: Floats, sums: Sums, n_points: int, *, first: int) -> Cut:
+def cut_at_points(values: Floats, sums: Sums, n_points: int, *, ends: Ends) -> Cut:
     """Bins between points at equal distance, each with the point that it ends at (published).
 
     Parameters
@@ -126,13 +146,12 @@ def cut_at_points(values: Floats, sums: Sums, n_points: int, *, first: int) -> C
         As for `cut_quantiles`.
     n_points : int
         Bins, of which the first holds the least value alone.
-    first : int
-        The first bin, from 0, that bears on r; the last never does.
+    ends : Ends
     """
     present = values[sums.n > 0]
     points = np.linspace(present[0], present[-1], n_points)
     bin_at = np.minimum(np.digitize(values, points, right=True), n_points - 1)
-    used = (np.arange(n_points) >= first) & (np.arange(n_points) < n_points - 1)
+    used = (np.arange(n_points) >= ends.first) & (np.arange(n_points) < n_points - ends.last)
     return Cut(bin_at, np.append(points[:1], points[:-1]), points, points, used)
 
 

@@ -6,6 +6,7 @@ had is None, and a note says why; there is no NaN. Counts are counts everywhere,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +33,7 @@ class FrequencyBin:
     high: float
     center: float  # where it is drawn, and its x in the binned r: as its recipe says
     mean: float | None  # of the values; None: no point
-    mean_low: float | None  # bootstrap over clusters
+    mean_low: float | None  # bootstrap over clusters; None: fewer than three have points here
     mean_high: float | None
     n: int  # points
     used: bool  # whether it bears on r
@@ -212,6 +213,11 @@ class Frequency:
     points: pa.Table
     notes: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Model and what it was trained on."""
+        return "/".join(filter(None, (self.model, self.pretrained)))
+
     def with_notes(self, notes: tuple[str, ...]) -> Frequency:
         """The same with these notes."""
         return replace(self, notes=notes)
@@ -246,7 +252,7 @@ class Frequency:
         """The figures under names that people read; intervals in brackets."""
         linear, within, mixed = self.fits.linear, self.fits.within, self.fits.mixed
         facts: dict[str, object] = {
-            "model": "/".join(filter(None, (self.model, self.pretrained))),
+            "model": self.name,
             "metric": self.metric,
             "counts": " ".join(filter(None, (self.pretraining, self.search))) or None,
             "recipe": f"{self.recipe}, counts of 0 {self.zeros}",
@@ -294,6 +300,24 @@ def _finely(estimate: Estimate) -> str:
     return f"{estimate.value:.2g} [{estimate.low:.2g}, {estimate.high:.2g}]"
 
 
+def put_together(notes: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Notes on several models by their names, each once; those on some have the names before.
+
+    Examples
+    --------
+    >>> put_together([("a", ["one", "two"]), ("b", ["one"])])
+    ['one', 'a: two']
+    """
+    whose: dict[str, list[str]] = {}
+    for name, own in notes:
+        for note in own:
+            whose.setdefault(note, []).append(name)
+    return [
+        note if len(names) == len(notes) else f"{', '.join(names)}: {note}"
+        for note, names in whose.items()
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Frequencies:
     """The same for several models."""
@@ -312,11 +336,15 @@ class Frequencies:
             return documents[0]
         return {"kind": "frequency", "recipe": self.models[0].recipe, "models": documents}
 
+    def notes(self) -> list[str]:
+        """Notes on all models, as `put_together` has them."""
+        return put_together([(found.name, found.notes) for found in self.models])
+
     def rows(self) -> list[dict[str, object]]:
         """The main figures, a row each model."""
         return [
             {
-                "model": "/".join(filter(None, (found.model, found.pretrained))),
+                "model": found.name,
                 "points": found.n_points,
                 "bins": found.n_bins,
                 "r": found.r,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,51 +18,20 @@ from conceptstats.table_files import conform, load_table
 from conceptstats.tables import ACCURACIES, COUNTS, writing
 
 from ..importers.udandarao import read_results
-from .caveats import caveats
-from .concept_counts import check_one, read_concept_counts
+from .caveats import LeftOut, caveats
+from .concept_counts import TABLES, check_one, is_index, read_concept_counts
 from .fits import fit_shapes
 from .index_counts import count_in_index
 from .input_files import fingerprints
 from .join import ALIASES, JoinedPoints, Unknown, join_points, level_name
+from .metrics import is_share
 from .recipes import Recipe, Zeros, choose_recipe
 from .results import Frequencies, Frequency
+from .settings import Settings
 from .trend import estimate_trend, read_points
 
-Weights = Literal["auto", "equal"]
-_TABLES = (".parquet", ".csv", ".arrow")
 _PACKAGES = ("statsmodels",)  # whose versions the record names
 _SHOWN = 8  # names that a message shows
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What holds for every model; see `frequency`."""
-
-    recipe: str = "honest"
-    metric: str | None = None
-    datasets: tuple[str, ...] = ()
-    prompts: str | None = None
-    n_bins: int | None = None
-    weights: Weights = "auto"
-    min_n: int = 1
-    aliases: Mapping[str, str] | None = None
-    max_unmatched: float = 0.0
-    n_bootstrap: int = 1000
-    seed: int = 0
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.weights not in get_args(Weights):
-            raise ParameterError(f"weights is {self.weights!r}, expected auto or equal.")
-        if min(self.n_bootstrap, self.seed) < 0:
-            raise ParameterError(
-                f"bootstrap is {self.n_bootstrap} and seed {self.seed}; expected 0 or more."
-            )
-        if self.min_n < 1:
-            raise ParameterError(f"min_n is {self.min_n}, expected 1 or more.")
-        if not 0 < self.level < 1:
-            raise ParameterError(f"level is {self.level}, expected a number between 0 and 1.")
 
 
 class _Model(NamedTuple):
@@ -79,14 +47,6 @@ class _Model(NamedTuple):
             return {self.model}
         published = f"backbone{self.model}_pretrained{self.pretrained}"
         return {self.model, published, f"{self.model}/{self.pretrained}"}
-
-
-class _Left(NamedTuple):
-    """Rows of results that were left out before the join."""
-
-    datasets: tuple[str, ...]  # that the recipe does not have
-    missing: tuple[str, ...]  # that the recipe has, and the results do not
-    few: int  # over fewer than min_n examples
 
 
 def frequency_files(
@@ -126,12 +86,15 @@ def frequency_files(
     Raises
     ------
     ParameterError
-        Unless either counts or an index is given.
+        Unless either counts or an index is given, and no index among the counts.
     OutputExistsError, OutputError
         And what `frequency` and the readers raise.
     """
     if bool(counts) == (index is not None):
         raise ParameterError("expected either counts or an index.", "--counts DIR or --index INDEX")
+    for path in counts:
+        if is_index(Path(path)):
+            raise ParameterError(f"{path} is an index, not counts.", f"--index {path}")
     if output is None:
         return _compute(results, counts, index, pretraining, search, models, Settings(**options))
     with writing(Path(output), overwrite=overwrite) as unfinished:
@@ -176,7 +139,7 @@ def read_accuracies(paths: Sequence[str | Path], *, prompts: str | None = None) 
     """
     parts = []
     for path in map(Path, paths):
-        table = load_table(path, ACCURACIES) if path.suffix in _TABLES else read_results(path)
+        table = load_table(path, ACCURACIES) if path.suffix in TABLES else read_results(path)
         if "prompts" not in table.column_names:
             table = table.append_column("prompts", pa.nulls(table.num_rows, pa.string()))
         parts.append(table.select([*ACCURACIES.names, "prompts"]))
@@ -185,7 +148,8 @@ def read_accuracies(paths: Sequence[str | Path], *, prompts: str | None = None) 
     table = pa.concat_tables(parts)
     if prompts is None:
         return table
-    found = table.filter(pc.equal(table["prompts"], prompts))
+    fitting = pc.equal(pc.utf8_lower(table["prompts"]), prompts.lower())
+    found = table.filter(fitting)
     if not found.num_rows:
         raise TableError(
             f"no results have prompts {prompts!r}.", f"there are: {_listed(table, 'prompts')}"
@@ -208,7 +172,8 @@ def frequency(
     counts : Table
         `conceptstats.tables.COUNTS`, of one pretraining and search.
     results : Table
-        `conceptstats.tables.ACCURACIES`. Values can be of any scale.
+        `conceptstats.tables.ACCURACIES`. Values of accuracy and the like are shares from 0 to 1,
+        those of other metrics of any scale.
     models : sequence of str
         Empty: all.
     unknown : mapping, optional
@@ -227,13 +192,16 @@ def frequency(
     Raises
     ------
     TableError, ParameterError
-        When counts or results are of several kinds, or there is no such model or metric.
+        When counts or results are of several kinds, there is no such model or metric, or a value is
+        not finite or no share.
     StatisticsError
         When fewer than 20 concepts have a count above 0, or nothing varies.
     """
     settings = settings or Settings()
     counts, results = conform(counts, COUNTS, "counts"), conform(results, ACCURACIES, "results")
     check_one(counts, ["pretraining", "search"], "counts")
+    if not results.num_rows:
+        raise TableError("the results are empty.")
     results = results.filter(pc.is_valid(results["concept"]))
     if not results.num_rows:
         raise TableError("the results have no concept: only values of whole data sets.")
@@ -244,6 +212,7 @@ def frequency(
             f"no results by concept are of metric {metric!r}.",
             f"there are: {_listed(results, 'metric')}",
         )
+    _check_values(of_metric, metric)
     pretraining, search = _first(counts, "pretraining"), _first(counts, "search")
     recipe = choose_recipe(
         settings.recipe, metric=metric, pretraining=pretraining, n_bins=settings.n_bins
@@ -266,6 +235,21 @@ def frequency(
         )
         found.append(_analyse(joined, model, metric, (pretraining, search), recipe, settings, left))
     return Frequencies(tuple(found))
+
+
+def _check_values(rows: pa.Table, metric: str) -> None:
+    """Raise unless values are finite, and shares where the metric is one."""
+    least, most = (0.0, 1.0) if is_share(metric) else (-np.finfo(float).max, np.finfo(float).max)
+    fitting = pc.and_(pc.greater_equal(rows["value"], least), pc.less_equal(rows["value"], most))
+    wrong = rows.filter(pc.invert(fitting))  # nan fits nothing
+    if wrong.num_rows:
+        row = wrong.slice(0, 1).to_pylist()[0]
+        raise TableError(
+            f"results: {wrong.num_rows:,} values of {metric}, such as {row['value']:g} of "
+            f"{row['concept']!r} in {row['dataset']!r}, are no "
+            f"{'shares from 0 to 1' if is_share(metric) else 'finite numbers'}.",
+            "percent is 100 times a share" if is_share(metric) else None,
+        )
 
 
 def _listed(table: pa.Table, name: str) -> str:
@@ -307,7 +291,7 @@ def _choose_models(results: pa.Table, names: Sequence[str]) -> list[_Model]:
     return chosen
 
 
-def _choose_rows(rows: pa.Table, recipe: Recipe, settings: Settings) -> tuple[pa.Table, _Left]:
+def _choose_rows(rows: pa.Table, recipe: Recipe, settings: Settings) -> tuple[pa.Table, LeftOut]:
     """Rows of the data sets asked for, or of those that the recipe has."""
     present = {level_name(name): name for name in rows["dataset"].unique().to_pylist()}
     asked = [level_name(name) for name in settings.datasets]
@@ -322,9 +306,11 @@ def _choose_rows(rows: pa.Table, recipe: Recipe, settings: Settings) -> tuple[pa
     left_out = tuple(name for key, name in present.items() if asked and key not in asked)
     missing = () if settings.datasets else tuple(n for n in published if n not in present)
     kept = rows.filter(pc.invert(pc.is_in(rows["dataset"], pa.array(left_out, pa.string()))))
-    enough = pc.fill_null(pc.greater_equal(kept["n"], settings.min_n), fill_value=True)
-    few = kept.num_rows - (pc.sum(enough).as_py() or 0)
-    return kept.filter(enough), _Left(left_out, missing, few)
+    min_n = max(settings.min_n, recipe.least_n)
+    enough = kept.filter(pc.fill_null(pc.greater_equal(kept["n"], min_n), fill_value=True))
+    if not enough.num_rows:
+        raise TableError(f"all {kept.num_rows:,} results are over fewer than {min_n:,} examples.")
+    return enough, LeftOut(left_out, missing, kept.num_rows - enough.num_rows, min_n)
 
 
 def _analyse(
@@ -334,7 +320,7 @@ def _analyse(
     counted: tuple[str | None, str | None],
     recipe: Recipe,
     settings: Settings,
-    left: _Left,
+    left: LeftOut,
 ) -> Frequency:
     """All figures of one model."""
     data = read_points(joined.points, weighted=recipe.weighted and settings.weights == "auto")
@@ -383,4 +369,4 @@ def _analyse(
         points=joined.points,
         notes=(),
     )
-    return found.with_notes(caveats(found, left.datasets, left.missing, left.few, settings.min_n))
+    return found.with_notes(caveats(found, left))

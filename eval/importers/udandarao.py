@@ -106,9 +106,10 @@ def read_counts(
     ]
     if not chosen:
         there = sorted({f"{file.pretraining} {file.search}" for file in files})
+        asked = [("pretraining", pretraining), ("search", search)]
+        of = " and ".join(f"{name} {value}" for name, value in asked if value)
         raise TableError(
-            f"no counts of pretraining {pretraining or '(any)'} and search {search or '(any)'} in "
-            f"{_shown(places)}.",
+            f"no counts {f'of {of} ' if of else ''}in {_shown(places)}.",
             f"there are: {', '.join(there)}" if there else _NAMES,
         )
     rows = [
@@ -147,7 +148,7 @@ def read_results(places: Places, *, prompts: str | None = None) -> pa.Table:
     if not chosen:
         there = sorted({file.prompts for file in files if file.prompts})
         raise TableError(
-            f"no results with prompts {prompts or '(any)'} in {_shown(places)}.",
+            f"no results {f'with prompts {prompts} ' if prompts else ''}in {_shown(places)}.",
             f"there are: {', '.join(there)}" if there else _NAMES,
         )
     rows = [row for file in chosen for row in _results_of(file)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from conceptstats.errors import ParameterError
 
+from ..frequency.metrics import is_share
 from ..statistics.columns import Floats
 from .figure_parts import Series, Zeros, array, level, limits, log_axis, moved, zeros_aside
 from .wording import POINTS, estimate, interval, number, whole
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_SHARES = ("acc", "recall", "mean_per_class_recall", "i2t", "t2i", "precision", "f1")  # beginnings
 
 
 def models_of(label: str, result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -87,7 +86,7 @@ def _told(result: Mapping[str, Any]) -> str:
 
 def scale_of(metric: str) -> float:
     """Shares are drawn in percent; other metrics as they are."""
-    return POINTS if metric.casefold().startswith(_SHARES) else 1.0
+    return POINTS if is_share(metric) else 1.0
 
 
 def _frequency_title(series: Sequence[Series]) -> str:
@@ -134,7 +133,7 @@ def _draw_concepts(axes: Axes, series: Sequence[Series], scale: float) -> None:
     if any((count == 0).any() for count in counts):
         as_one = low == 1 and all(one.result["zeros"] == "as one" for one in series)
         zeros = Zeros(1.0, "0, 1", None) if as_one else zeros_aside(low, high)
-    shown = [row["mean"] * scale for one in series for row in one.result["bins"] if row["n"]]
+    shown = [y for one in series for y in array(row["mean"] for row in one.result["bins"]) * scale]
     for one, count in zip(series, counts, strict=True):
         value = array(row["value"] for row in one.result["points"]) * scale
         place = np.where(count > 0, count, zeros.place if zeros else 1.0)

@@ -17,8 +17,7 @@ from .wording import POINTS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullLocator
-from matplotlib.transforms import Transform
+    from matplotlib.transforms import Transform
 
 ENDS = ("", "_low", "_high")
 GREY = "0.6"

@@ -15,6 +15,7 @@ from conceptstats.runs import run_record
 from conceptstats.table_files import check_ending, fingerprint, load_table
 from conceptstats.tables import EXAMPLES, writing
 
+from ..frequency.results import put_together
 from .by_pair import pairs_of
 from .chart import chart_of
 from .figures import MOST_RESULTS, draw_figure, render
@@ -288,10 +289,9 @@ def _picture(results: Results, kind: str, title: str, caption: str, alt: str) ->
 def _details(label: str, result: Mapping[str, Any]) -> Details:
     """Notes of a result as they are, and its model."""
     if kind_of(result) != "correlate":
-        notes = [
-            note for part in (result, *result.get("models", ())) for note in part.get("notes", ())
-        ]
-        return Details(label, list(dict.fromkeys(notes)), None, [])
+        parts = result.get("models", [result])  # of eval frequency, of several models
+        named = [(str(part.get("model")), part["notes"]) for part in parts]
+        return Details(label, put_together(named), None, [])
     dropped = [(control["name"], control["reason"]) for control in result["model"]["dropped"]]
     return Details(label, result["notes"], terms(result) if result["model"]["terms"] else None,
                    dropped)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -11,9 +10,10 @@ from conceptstats.errors import TableError
 from ..statistics.results import Estimate
 
 NUMBER, OPTIONAL, TEXT, TEXTS = "a number", "a number or null", "a text", "a list of texts"
+COUNT = "a whole number, 0 or more"
 OPTIONAL_TEXT, FLAG = "a text or null", "true or false"
 _KINDS = {
-    "int": NUMBER,
+    "int": COUNT,
     "float": NUMBER,
     "float | None": OPTIONAL,
     "str": TEXT,
@@ -21,6 +21,8 @@ _KINDS = {
     "bool": FLAG,
     "tuple[str, ...]": TEXTS,
 }
+
+_MOST = 10**18  # a number beyond it is a slip of the hand, and no axis can show it
 
 Keys = Mapping[str, str]
 
@@ -84,4 +86,7 @@ def _is(value: object, expected: str) -> bool:
         return isinstance(value, str)
     if expected == FLAG:
         return isinstance(value, bool)
-    return isinstance(value, int | float) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    is_number = abs(value) <= _MOST  # and so neither infinite nor nan
+    return is_number and (expected != COUNT or (value >= 0 and value == int(value)))

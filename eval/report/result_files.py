@@ -31,11 +31,11 @@ def parse_labels(given: Sequence[str]) -> dict[str, Path]:
         if path == Path(text):
             label = path.stem
         if not label.strip():
-            raise ParameterError(f"{text!r} has an empty label.", "LABEL=RESULTS.json")
+            raise ParameterError(f"{text!r} has an empty label.", "LABEL=FILE")
         if label in found:
             raise ParameterError(
-                f"two results are labelled {label!r}: {found[label]} and {path}.",
-                "LABEL=RESULTS.json gives each a label of its own",
+                f"two files are labelled {label!r}: {found[label]} and {path}.",
+                "LABEL=FILE gives each a label of its own",
             )
         found[label] = path
     return found
