@@ -21,6 +21,7 @@ Outcome = Literal["correct", "probability"]
 _COUNTS = ("n", "n_key", "n_accessory", "n_pair")
 _VALUES = ("pmi", "pmi_low", "pmi_high")
 _NAMED = 3  # ids that an error shows
+_VERIFIED = ("key_found", "accessory_found", "key_score", "accessory_score")  # by a detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def join_examples(
     Joined
         Columns: example_id, outcome, pmi (nats; -inf: never seen, null: unknown), pmi_low,
         pmi_high, n, n_key, n_accessory, n_pair, log_n_key, log_n_accessory, log_n_pair, class,
-        accessory, pair, image, target_probability; in the order of the predictions.
+        accessory, pair, image, target_probability; in the order of the predictions. Where the
+        images are verified, key_found, accessory_found, key_score and accessory_score too.
 
     Raises
     ------
@@ -124,7 +126,13 @@ def join_examples(
     """
     if outcome not in get_args(Outcome):
         raise ParameterError(f"outcome is {outcome!r}, expected {' or '.join(get_args(Outcome))}.")
-    shown = _unique(images, "image_id", "images").select(["image_id", "probe_id", "target"])
+    verified = [
+        name
+        for name in _VERIFIED
+        if name in images.column_names and images[name].null_count < images.num_rows
+    ]
+    shown = _unique(images, "image_id", "images")
+    shown = shown.select(["image_id", "probe_id", "target", *verified])
     _unique(probes, "probe_id", "probes")
     shown = shown.join(probes.select(["probe_id", "accessory"]), "probe_id", join_type="inner")
     _unique(predictions, "example_id", "predictions")
@@ -152,6 +160,7 @@ def join_examples(
             "pair": shown["probe_id"],
             "image": shown["image_id"],
             "target_probability": found["target_probability"].cast(pa.float64()),
+            **{name: shown[name] for name in verified},
         }
     )
     pmi = table["pmi"]

@@ -120,7 +120,7 @@ def test_json_has_the_promised_keys(found: Correlation) -> None:
         r_unbinned_low r_unbinned_high spearman spearman_low spearman_high r_by_bins gap_5pct
         gap_5pct_low gap_5pct_high n_top n_bottom slope slope_low slope_high slope_alone
         slope_alone_low slope_alone_high model partial_r partial_r_low partial_r_high permutation_p
-        permutation_unit n_bootstrap n_permutations seed unseen predictors notes"""
+        permutation_unit n_bootstrap n_permutations seed unseen verified predictors notes"""
     assert list(data) == expected.split()
     assert list(data["bin_table"][0]) == (
         "low high mean_predictor n n_clusters accuracy accuracy_low accuracy_high".split()

@@ -17,8 +17,10 @@ from ..statistics.results import (
     PredictorRow,
     Term,
     Unseen,
+    Verified,
 )
 from .result_checks import (
+    COUNT,
     NUMBER,
     OPTIONAL,
     OPTIONAL_TEXT,
@@ -71,7 +73,7 @@ _FREQUENCY = {
     estimate_keys("r") + estimate_keys("r_unbinned") + estimate_keys("spearman")
     + estimate_keys("slope_per_decade"), OPTIONAL
 )  # fmt: skip
-_POINT = {"count": NUMBER, "value": NUMBER}
+_POINT = {"count": COUNT, "value": NUMBER}
 
 
 def kind_of(result: Result) -> str:
@@ -82,11 +84,6 @@ def kind_of(result: Result) -> str:
 def is_comparison(result: Result) -> bool:
     """Whether it compares two worlds pair by pair (`eval compare`)."""
     return kind_of(result) == "compare"
-
-
-def is_shuffle(result: Result) -> bool:
-    """Whether it is of data with the predictor shuffled among pairs (`eval shuffle`)."""
-    return kind_of(result) == "shuffle"
 
 
 def check_result(data: object, where: object) -> None:
@@ -111,6 +108,8 @@ def _check_correlation(data: Result, where: object) -> None:
     _check_bins(data, where, _CORRELATE_HINT)
     if data.get("unseen") is not None:
         _check_table([data["unseen"]], Unseen, f"{where}: unseen")
+    if data.get("verified") is not None:
+        _check_table([data["verified"]], Verified, f"{where}: verified")
     model = data.get("model")
     model = model if isinstance(model, dict) else {}
     check_keys(model, keys_of(Model), f"{where}: model", _CORRELATE_HINT)
@@ -162,12 +161,18 @@ def _check_long_tail(data: Result, where: object) -> None:
     for tail in data["tails"]:
         for name, kind in (("under", Under), ("top", Top), ("curve", RankPoint)):
             check_rows(tail.get(name), keys_of(kind), f"{where}: {name}", how)
-        if tail.get("zipf") is not None:
-            check_keys(tail["zipf"], keys_of(Zipf), f"{where}: zipf", how)
+        at_least_one = [row["below"] for row in tail["under"]]
+        at_least_one += [row[key] for row in tail["curve"] for key in ("rank", "count")]
+        if not tail["under"] or min(at_least_one) < 1:
+            raise TableError(f"{where}: an n, rank or count of a tail is below 1, or missing.", how)
+        if tail.get("zipf", {}) is not None:
+            check_keys(tail.get("zipf"), keys_of(Zipf), f"{where}: zipf", how)
+            if not min(tail["zipf"]["alpha"] or 0, 1 + tail["zipf"]["x_min"]) > 1:
+                raise TableError(f"{where}: a power law has alpha above 1 and x_min above 0.", how)
 
 
 def _check_agreement(data: Result, where: object) -> None:
-    from ..frequency.agreement import Counted, Overlap, Pair, Point
+    from ..frequency.agreement_results import Counted, Overlap, Pair, Point
 
     how = how_made("agreement", "COUNTS...")
     check_keys(data, {"level": NUMBER, "notes": TEXTS}, where, how)

@@ -53,6 +53,8 @@ def headline(results: Mapping[str, Result]) -> Table:
         Row("clusters", _each(results, _clusters)),
         Row("p by permutation", _each(results, _permutation)),
     ]
+    if any(result.get("verified") for result in results.values()):
+        rows += _of_verified(results)
     levels = sorted({f"{result['level']:.0%}" for result in results.values()})
     caption = f"All results; in brackets, {' and '.join(levels)} intervals."
     return Table(caption, ["", *results], rows)
@@ -90,6 +92,31 @@ def _unseen(result: Result) -> Cell:
         return Cell("none")
     cell = _cell(unseen, "accuracy", 1, POINTS)
     return Cell(cell.text, f"{cell.small}, {unseen['n']:,} examples")
+
+
+def _of_verified(results: Mapping[str, Result]) -> list[Row]:
+    """The same figures of those examples in which a detector found key and accessory."""
+
+    def each(cell: Callable[[Result], Cell]) -> list[Cell]:
+        found = [result.get("verified") for result in results.values()]
+        return [cell(of_these) if of_these else Cell("not given") for of_these in found]
+
+    return [
+        Row("key and accessory found: examples", each(_found)),
+        Row("found: r over bins", each(lambda v: _cell(v, "r_binned"))),
+        Row("found: r over examples, unbinned", each(lambda v: _cell(v, "r_unbinned"))),
+        Row(
+            "found: top 5% minus bottom 5% (points)",
+            each(lambda v: _cell(v, "gap_5pct", 1, POINTS)),
+        ),
+        Row("found: slope with controls (log-odds)", each(lambda v: _cell(v, "slope"))),
+        Row("found: accuracy (%)", each(lambda v: _cell(v, "outcome", 1, POINTS))),
+    ]
+
+
+def _found(verified: Result) -> Cell:
+    missed, others = verified["n_missed"], verified["n_not_looked_at"]
+    return Cell(f"{verified['n']:,}", f"{missed:,} lack one of them, {others:,} not looked at")
 
 
 def _examples(result: Result) -> Cell:

@@ -141,7 +141,7 @@ def compare(
         When a setting is outside its range, or the predictor is not constant within pairs.
     """
     settings = Settings(n_bins, "quantile", n_bootstrap, n_permutations, seed, level)
-    common, n_unmatched = _common(a, b)
+    common, n_unmatched = common_examples(a, b)
     pairs, n_left_out, n_images = _differences(*common, predictor)
     n_classes = _check_size(pairs, predictor, n_bins)
     binned, unbinned = _estimates(pairs, n_classes, settings)
@@ -182,7 +182,7 @@ def compare_files(
     return compute_on_files("eval compare", compare, [a, b], output, options, overwrite=overwrite)
 
 
-def _common(a: pa.Table, b: pa.Table) -> tuple[tuple[pa.Table, pa.Table], int]:
+def common_examples(a: pa.Table, b: pa.Table) -> tuple[tuple[pa.Table, pa.Table], int]:
     """Both tables at the examples that they share, in one order, and how many others there are."""
     for name, table in (("first", a), ("second", b)):
         for column in ("pair", "class"):
@@ -232,7 +232,8 @@ def _check_size(pairs: _Pairs, predictor: str, n_bins: int) -> int:
     if not varies(pairs.x):
         raise StatisticsError(
             f"the two tables differ in {predictor} by {pairs.x[0]:g} for every pair.",
-            "compare models that were trained on different captions, each with its own index",
+            "compare models that were trained on different captions, each with its own index; "
+            "--slopes compares those of the same",
         )
     n_classes = int(pairs.cluster.max()) + 1
     if n_classes < 2:
@@ -280,7 +281,7 @@ def _bin_table(pairs: _Pairs, n_bins: int, level: float) -> tuple[DifferenceBin,
     table = []
     for k in range(len(starts)):
         x, y = pairs.x[inside == k], pairs.y[inside == k]
-        mean = _mean_difference(y, codes_of(pairs.cluster[inside == k]), level)
+        mean = mean_difference(y, codes_of(pairs.cluster[inside == k]), level)
         table.append(
             DifferenceBin(
                 low=float(x.min()),
@@ -295,8 +296,8 @@ def _bin_table(pairs: _Pairs, n_bins: int, level: float) -> tuple[DifferenceBin,
     return tuple(table)
 
 
-def _mean_difference(y: Floats, cluster: Ints, level: float) -> Estimate:
-    """Mean over pairs, with a t interval by a jackknife over classes; none of one class."""
+def mean_difference(y: Floats, cluster: Ints, level: float) -> Estimate:
+    """Mean of differences, with a t interval by a jackknife over classes; none of one class."""
     from scipy.stats import t
 
     mean = float(y.mean())

@@ -26,6 +26,7 @@ from .estimates import Estimates, Settings, Used, estimate, use
 from .on_files import compute_on_files
 from .resampling import Units, mean_estimate, permutation_p
 from .results import Bin, Correlation, Estimate, PredictorRow, Unseen
+from .verified import looked_at, of_verified
 
 
 def correlate(
@@ -48,7 +49,9 @@ def correlate(
     examples : Table
         With example_id, outcome, predictors (numbers) and clusters (labels). A predictor of -inf
         means "never seen together": it ranks lowest, and what is linear leaves it out. Null or nan
-        means unknown, and is left out of everything but the mean outcome.
+        means unknown, and is left out of everything but the mean outcome. Where key_found and
+        accessory_found say what a detector found in the picture, the figures of examples with both
+        stand beside those of all.
     predictor : str
     controls : sequence of str, optional
         Columns held fixed in the model. None: those of log_n_key, log_n_accessory,
@@ -93,7 +96,9 @@ def correlate(
     settings = Settings(n_bins, bins, n_bootstrap, n_permutations, seed, level)
     data = read_examples(examples, predictor, controls, cluster)
     found, gaps = _find(data, use(data, predictor), settings)
-    return replace(found, notes=(*data.notes, *caveats(found), *gaps))
+    looked = looked_at(examples)
+    verified, told = of_verified(data, looked, predictor, settings) if looked else (None, [])
+    return replace(found, verified=verified, notes=(*data.notes, *caveats(found), *gaps, *told))
 
 
 def _find(data: Examples, used: Used, settings: Settings) -> tuple[Correlation, list[str]]:
@@ -138,6 +143,7 @@ def _find(data: Examples, used: Used, settings: Settings) -> tuple[Correlation, 
         n_permutations=settings.n_permutations,
         seed=settings.seed,
         unseen=_unseen(data, used, level),
+        verified=None,
         predictors=rows,
         notes=(),
     )

@@ -14,6 +14,13 @@ from .results import Dropped, Term
 INTERCEPT = "intercept"
 _ALIKE = 1e-3  # a control is a sum of others when this share of its spread, or less, is its own
 _MAX_STEPS = 30  # without separation six are enough; with it each adds about 1 to a coefficient
+_SEPARATED = (
+    "some combination of its terms tells right from wrong exactly (separation), so its "
+    "coefficients have no finite value"
+)
+_TOO_FEW = (
+    "one cluster alone decides a coefficient, or there are no more clusters than coefficients"
+)
 
 
 class Kept(NamedTuple):
@@ -136,15 +143,13 @@ def fit_logit(table: Table) -> Fit:
     df = min(len(np.unique(codes)) for codes in groups) - 1
     coefficients = _estimate(table)
     if coefficients is None:
-        return Fit(None, None, df, "some combination of its terms tells right from wrong exactly "
-                   "(separation), so its coefficients have no finite value")  # fmt: skip
+        return Fit(None, None, df, _SEPARATED)
     if len(groups) == 2:
         both = groups[0] * (int(groups[1].max()) + 1) + groups[1]
         groups.append(codes_of(both))
     parts = [_jackknife(table, coefficients, codes) for codes in groups]
     if any(part is None for part in parts):
-        return Fit(None, None, df, "one cluster alone decides a coefficient, or there are no more "
-                   "clusters than coefficients")  # fmt: skip
+        return Fit(None, None, df, _TOO_FEW)
     covariances = [part for part in parts if part is not None]
     return Fit(table.to_own @ coefficients, _combine(covariances, table.to_own), df, None)
 
@@ -162,6 +167,15 @@ def _estimate(table: Table) -> Floats | None:
 
 
 def _jackknife(table: Table, coefficients: Floats, codes: Ints) -> Floats | None:
+    shifts = _shifts(table, coefficients, codes)
+    if shifts is None:
+        return None
+    n_clusters = len(shifts)
+    return np.asarray((n_clusters - 1) / n_clusters * shifts.T @ shifts, np.float64)
+
+
+def _shifts(table: Table, coefficients: Floats, codes: Ints) -> Floats | None:
+    """By how much the coefficients change, to first order, as each cluster is left out."""
     from scipy.special import expit
 
     share = expit(table.x @ coefficients)
@@ -177,8 +191,7 @@ def _jackknife(table: Table, coefficients: Floats, codes: Ints) -> Floats | None
     left = parts.sum(axis=0) - parts
     if n_clusters <= size or not _solvable(left):
         return None
-    shifts = np.linalg.solve(left, -scores[:, :, None])[:, :, 0]
-    return np.asarray((n_clusters - 1) / n_clusters * shifts.T @ shifts, np.float64)
+    return np.asarray(np.linalg.solve(left, -scores[:, :, None])[:, :, 0], np.float64)
 
 
 def _solvable(matrices: Floats) -> bool:
@@ -193,6 +206,42 @@ def _combine(covariances: Sequence[Floats], to_own: Floats) -> Floats:
         return own[0]
     first, second, both = (np.diag(covariance) for covariance in own)
     return np.diag(np.maximum(np.maximum(first, second), first + second - both))
+
+
+class FitDifference(NamedTuple):
+    """Coefficients of one fit minus those of another, or why there are none."""
+
+    coefficients: Floats | None
+    se: Floats | None
+    df: int
+    problem: str | None
+
+
+def fit_difference(first: Table, second: Table) -> FitDifference:
+    """Difference of two fits on the same examples, which have different outcomes.
+
+    As a model of both in which every coefficient may differ would have it: each cluster is left out
+    of both at once, so what makes a cluster easy or hard for both falls out of the difference.
+
+    Parameters
+    ----------
+    first, second : Table
+        With the same cluster column, coded alike.
+    """
+    df = len(np.unique(first.clusters[0])) - 1
+    values, moved = [], []
+    for table in (first, second):
+        coefficients = _estimate(table)
+        if coefficients is None:
+            return FitDifference(None, None, df, _SEPARATED)
+        shifts = _shifts(table, coefficients, table.clusters[0])
+        if shifts is None:
+            return FitDifference(None, None, df, _TOO_FEW)
+        values.append(table.to_own @ coefficients)
+        moved.append(shifts @ table.to_own.T)
+    apart = moved[0] - moved[1]
+    variance = df / (df + 1) * np.sum(apart * apart, axis=0)
+    return FitDifference(values[0] - values[1], np.sqrt(variance), df, None)
 
 
 def terms(fit: Fit, names: Sequence[str], level: float) -> tuple[Term, ...]:

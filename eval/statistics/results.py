@@ -102,6 +102,42 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """Figures of examples in whose picture a detector found key and accessory alone.
+
+    Names are those of `Correlation`, and so are the settings.
+    """
+
+    n: int  # both found
+    n_missed: int  # looked at, and one of them is missing
+    n_not_looked_at: int
+    n_used: int
+    n_clusters: int
+    outcome: Estimate
+    r_binned: Estimate
+    n_bins: int
+    r_unbinned: Estimate
+    spearman: Estimate
+    gap_5pct: Estimate
+    slope: Estimate
+    slope_alone: Estimate
+
+    def facts(self) -> dict[str, object]:
+        """The figures under names that people read."""
+        n = self.n + self.n_missed + self.n_not_looked_at
+        return {
+            "key and accessory found": f"{self.n:,} of {n:,} examples; in these alone:",
+            "  mean outcome": self.outcome,
+            f"  r over {self.n_bins} bins": self.r_binned,
+            "  r over examples": self.r_unbinned,
+            "  Spearman's r": self.spearman,
+            "  top 5% minus bottom 5%": self.gap_5pct,
+            "  log-odds per unit": self.slope_alone,
+            "  log-odds with controls": self.slope,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PredictorRow:
     """One predictor, under the same settings as the others and without controls."""
 
@@ -161,6 +197,8 @@ class Correlation:
         What was permuted.
     n_bootstrap, n_permutations, seed : int
     unseen : Unseen or None
+    verified : Verified or None
+        None: no pictures were verified, or too few show both (a note says so).
     predictors : tuple of PredictorRow
     notes : tuple of str
         Every choice and gap that a reader must know.
@@ -196,6 +234,7 @@ class Correlation:
     n_permutations: int
     seed: int
     unseen: Unseen | None
+    verified: Verified | None
     predictors: tuple[PredictorRow, ...]
     notes: tuple[str, ...]
 
@@ -223,7 +262,7 @@ class Correlation:
         }
         if self.unseen:
             facts[f"mean outcome of {self.unseen.n:,} never seen"] = self.unseen.accuracy
-        return facts
+        return facts | (self.verified.facts() if self.verified else {})
 
 
 def plain(value: Any) -> Any:
