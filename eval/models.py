@@ -55,6 +55,11 @@ class ZeroShotModel(Protocol):
         """Differs between models that may give different results."""
         ...
 
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB picture into what `probabilities` takes, of the same shape for all."""
         ...
@@ -80,6 +85,7 @@ class OpenClip:
     tokenizer: Callable[[list[str]], torch.Tensor]
     device: torch.device
     precision: Precision
+    encode: Callable[[torch.Tensor], torch.Tensor]  # of the images, compiled or not
 
     def classifier(self, classes: Sequence[str], templates: Sequence[str]) -> Floats:
         """Normalised mean over the templates of the normalised embeddings of a class's prompts."""
@@ -98,8 +104,9 @@ class OpenClip:
     def probabilities(self, images: torch.Tensor, classifier: Floats) -> Floats:
         """Softmax of scaled cosines, in float32 whatever the precision of the model."""
         module: Any = self.module
-        pixels = images.to(self.device, _DTYPES[self.precision])
-        embeddings = module.encode_image(pixels, normalize=False).float()
+        pixels = images.to(self.device, non_blocking=True).to(_DTYPES[self.precision])
+        with _running():
+            embeddings = self.encode(pixels).float()
         embeddings = torch.nn.functional.normalize(embeddings, dim=-1)
         weights = torch.from_numpy(classifier).to(self.device)
         logits = module.logit_scale.exp().float() * (embeddings @ weights.T)
@@ -124,6 +131,7 @@ def load_model(
     *,
     precision: Precision = "fp32",
     device: Device = "auto",
+    compiled: bool = False,
 ) -> OpenClip:
     """Load a model with its weights; never one without.
 
@@ -137,6 +145,8 @@ def load_model(
     precision : {"fp32", "bf16", "fp16"}
     device : {"auto", "cpu", "cuda"}
         auto: a GPU where there is one.
+    compiled : bool
+        Let torch compile the image tower, when the first images come. It may round otherwise.
 
     Raises
     ------
@@ -173,6 +183,9 @@ def load_model(
         tokenizer=tokenizer,
         device=place,
         precision=precision,
+        encode=torch.compile(module.encode_image, dynamic=False)
+        if compiled
+        else module.encode_image,
     )
 
 
@@ -280,6 +293,22 @@ def _loading(wanted: _Wanted) -> Iterator[None]:
         else:
             hint = "without a network: get the file elsewhere, and give it with --pretrained"
         raise ModelError(f"{shown} cannot be loaded: {reason}", hint) from error
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    """Turn what goes wrong as a model runs into errors."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(
+            "the memory of the GPU does not suffice.", "--precision bf16, or --device cpu"
+        ) from error
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = shorten(" ".join(str(error).split()), 300)
+        raise ModelError(
+            f"torch cannot compile the model: {reason}", "leave out --compile"
+        ) from error
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import click
 from conceptstats.options import json_option, overwrite_option
 from conceptstats.printing import print_facts, print_json, print_table
 
+from .vqa_run_cli import run
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
@@ -142,3 +144,6 @@ def examples(
     if facts["unknown"]:
         click.echo("\nconcepts that the index does not know, the most frequent")
         print_table(facts["unknown"], ["concept", "n"])
+
+
+vqa.add_command(run)

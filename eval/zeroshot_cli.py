@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conceptstats.options import device_option, json_option, overwrite_option, quiet_option
+from conceptstats.options import (
+    device_option,
+    json_option,
+    overwrite_option,
+    quiet_option,
+    shard_option,
+)
 from conceptstats.printing import print_facts, print_json
 
 if TYPE_CHECKING:
@@ -21,10 +27,14 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--model",
-    required=True,
     help="Architecture of open_clip; hf-hub:org/name; or a folder with open_clip_config.json.",
 )
 @click.option("--pretrained", help="Weights of the architecture: their name, or a file.")
+@click.option(
+    "--suite",
+    help="Instead of --model, several one after the other: laion400m, the four of Qu & Xie, or a "
+    "file with a line MODEL,WEIGHTS for each. Tables that are done are not made again.",
+)
 @click.option(
     "--classes",
     help="imagenet, a file with one name a line, or name,name,... [default: the subfolders of a "
@@ -50,12 +60,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the model.",
 )
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Let torch compile the image tower, for long runs."
+)
 @device_option
+@shard_option
 @click.option(
     "--batch-size",
-    default=64,
-    show_default=True,
-    help="Images that are read together; the result does not depend on it.",
+    type=click.IntRange(1),
+    help="Images that are read together; the result does not depend on it. [default: as many as "
+    "the model gets: 32, on a GPU 128]",
 )
 @click.option(
     "--workers",
@@ -75,29 +89,46 @@ if TYPE_CHECKING:
     "--output",
     required=True,
     type=click.Path(path_type=Path),
-    help="Table of predictions to write: .parquet or .arrow.",
+    help="Table of predictions to write: .parquet or .arrow. With --suite a folder of them.",
 )
 @overwrite_option
 @quiet_option
 @json_option
 def zeroshot(
-    images: tuple[str, ...], output: Path, quiet: bool, as_json: bool, **options: Any
+    images: tuple[str, ...],
+    output: Path,
+    model: str | None,
+    pretrained: str | None,
+    suite: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Classify IMAGES by the names of the classes, with any model of open_clip.
 
     IMAGES are an images table; a folder with one subfolder a class; or webdataset shards (.tar),
     also as 'shard-{00..03}.tar'. The class of an image is given by its name or its index.
     """
+    if (model is None) == (suite is None) or (suite is not None and pretrained is not None):
+        raise click.UsageError("give --model, with or without --pretrained, or --suite.")
     from conceptstats.progress import terminal_progress
 
     from .zeroshot.run import zeroshot as run
+    from .zeroshot.suite import zeroshot_suite
 
-    progress = terminal_progress(quiet=quiet)
-    found = run(list(images), output, progress=progress, **options)
-    if as_json:
-        print_json(found.to_json())
+    options["progress"] = terminal_progress(quiet=quiet)
+    if suite is not None:
+        together = zeroshot_suite(list(images), output, suite=suite, **options)
+        found, models = together.to_json(), together.models
     else:
-        _show(found)
+        one = run(list(images), output, model=str(model), pretrained=pretrained, **options)
+        found, models = one.to_json(), (one,)
+    if as_json:
+        print_json(found)
+        return
+    for number, summary in enumerate(models):
+        click.echo("\n" * bool(number), nl=False)
+        _show(summary)
 
 
 def _show(found: ZeroShotSummary) -> None:

@@ -18,7 +18,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from conceptstats.errors import ConceptStatsError, ParameterError, SourceError, TableError
 from conceptstats.eval.zeroshot.classes import class_indices, read_classes, read_templates
-from conceptstats.eval.zeroshot.image_reading import ReadImage, decode_image, read_images
+from conceptstats.eval.zeroshot.image_reading import decode_image, read_blocks
 from conceptstats.eval.zeroshot.image_sources import Place, find_images
 from conceptstats.table_files import save_table
 from conceptstats.tables import IMAGES
@@ -43,8 +43,12 @@ def as_tensor(image: Image.Image) -> torch.Tensor:
 
 def first_values(places: list[Place], **options: Any) -> list[int | None]:
     """The red of each picture's first pixel; None where it cannot be read."""
-    found = read_images(places, as_tensor, **options)
-    return [None if image.pixels is None else int(image.pixels[0, 0, 0]) for image in found]
+    values: list[int | None] = []
+    for block in read_blocks(places, as_tensor, slots=2, **options):
+        for slot, problem in enumerate(block.problems):
+            known = problem is None and block.pixels is not None
+            values.append(int(block.pixels[slot, 0, 0, 0]) if known else None)
+    return values
 
 
 def write_table(folder: Path, ending: str = ".parquet", **columns: Any) -> Path:
@@ -322,15 +326,20 @@ def test_what_cannot_be_read_is_told_in_its_place(tmp_path: Path, workers: int) 
     for name, data in {"a": good, "b": good[:-40], "c": b"text", "e": good}.items():
         (tmp_path / name).write_bytes(data)
     places = [Place(str(tmp_path / name)) for name in "abcde"]
-    found = list(read_images(places, as_tensor, batch_size=2, workers=workers))
-    problems = [image.problem or "" for image in found]
+    found = list(read_blocks(places, as_tensor, slots=2, workers=workers))
+    problems = [problem or "" for block in found for problem in block.problems]
     assert [bool(problem) for problem in problems] == [False, True, True, True, False]
     assert "truncated" in problems[1]
     assert "UnidentifiedImageError" in problems[2]
     assert problems[3] == "No such file or directory"
-    assert found[0].sha256 == found[4].sha256
-    assert found[3] == ReadImage(None, None, problems[3])
-    assert first_values(places, batch_size=3, workers=workers) == [9, None, None, None, 9]
+    assert found[0].sha256[0] == found[2].sha256[0]
+    assert found[1].sha256[1] is None
+    assert found[1].pixels is None
+    assert found[2].pixels is not None
+    assert found[2].pixels[1].sum() == 0  # a slot without image
+    for size in (None, 1, 2, 3, 7):
+        values = first_values(places, batch_size=size, workers=workers)
+        assert values == [9, None, None, None, 9]
 
 
 NAMES = ["tench", "missile", "sports car", "missile", "7"]

@@ -159,6 +159,7 @@ def test_pope_figures() -> None:
         ("OCR tokens: A, B. Question: What? Short answer:", "What?", ["A", "B"]),
         ("<image>\nWhat?\nAnswer.", "What?", None),
         ("What?", "What?", None),
+        ("Question: What?\nAnswer:", "What?", None),
         ("", "", None),
     ],
 )

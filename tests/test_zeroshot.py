@@ -61,6 +61,7 @@ class ColourModel:
     name: str = "colours"
     pretrained: str | None = None
     fingerprint: str = "1"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     colours: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(COLOURS))
     left: int = -1  # batches until it is interrupted
     n_batches: int = 0

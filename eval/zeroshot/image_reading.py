@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +27,10 @@ class ReadImage(NamedTuple):
     problem: str | None
 
 
-class _Batch(NamedTuple):
-    """Images together, as they travel from one process to another."""
+class Block(NamedTuple):
+    """Images as a model gets them, each in its slot."""
 
-    pixels: torch.Tensor | None  # of those that could be read
+    pixels: torch.Tensor | None  # (slots, ...), zeros where there is no image; None: none at all
     sha256: list[str | None]
     problems: list[str | None]
 
@@ -42,7 +43,7 @@ def decode_image(data: bytes) -> Image.Image:
     """
     image: Image.Image = Image.open(io.BytesIO(data))
     image.load()
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB":
         return image
     if image.mode == "I" or image.mode.startswith("I;16"):
@@ -53,31 +54,50 @@ def decode_image(data: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_images(
-    places: Sequence[Place], preprocess: Preprocess, *, batch_size: int = 64, workers: int = 0
-) -> Iterator[ReadImage]:
-    """Read images in order.
+def read_blocks(
+    places: Sequence[Place],
+    preprocess: Preprocess,
+    *,
+    slots: int,
+    batch_size: int | None = None,
+    workers: int = 0,
+    pinned: bool = False,
+) -> Iterator[Block]:
+    """Read images in order, in blocks; the last one can have fewer images than slots.
 
     Parameters
     ----------
     places : sequence of Place
     preprocess : callable
         Turns a picture into a tensor, whose shape is the same for all.
-    batch_size : int
-        Images that travel together from a process.
+    slots : int
+        Images of a block.
+    batch_size : int, optional
+        Images that travel together from a process. None: a block, which is copied least.
     workers : int
-        Processes; 0 for none.
+        Processes, each of which reads two such ahead; 0 for none.
+    pinned : bool
+        Put blocks where a GPU can fetch them by itself.
     """
+    size = batch_size or slots
     loader = torch.utils.data.DataLoader(
         _Images(places, preprocess),
-        batch_size=batch_size,
+        batch_size=size,
         num_workers=workers,
-        collate_fn=_together,
+        collate_fn=partial(_to_block, slots=size),
+        pin_memory=pinned,
     )
-    for batch in loader:
-        rows = iter(batch.pixels if batch.pixels is not None else ())
-        for sha256, problem in zip(batch.sha256, batch.problems, strict=True):
-            yield ReadImage(next(rows) if problem is None else None, sha256, problem)
+    if size == slots:
+        yield from loader
+        return
+    images: list[ReadImage] = []
+    for block in loader:
+        images += _take_apart(block)
+        while len(images) >= slots:
+            yield _to_block(images[:slots], slots)
+            del images[:slots]
+    if images:
+        yield _to_block(images, slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +116,7 @@ class _Images(torch.utils.data.Dataset[ReadImage]):
         try:
             data = _read(self.places[number])
         except OSError as error:
-            return ReadImage(None, None, error.strerror or str(error))
+            return ReadImage(None, None, error.strerror or str(error) or type(error).__name__)
         sha256 = hashlib.sha256(data).hexdigest()
         try:
             image = decode_image(data)
@@ -111,10 +131,21 @@ def _read(place: Place) -> bytes:
         return file.read(place.size)
 
 
-def _together(images: list[ReadImage]) -> _Batch:
-    pixels = [image.pixels for image in images if image.pixels is not None]
-    return _Batch(
-        torch.stack(pixels) if pixels else None,
-        [image.sha256 for image in images],
-        [image.problem for image in images],
-    )
+def _to_block(images: Sequence[ReadImage], slots: int) -> Block:
+    found = {slot: image.pixels for slot, image in enumerate(images) if image.pixels is not None}
+    pixels = None
+    if len(found) == slots:
+        pixels = torch.utils.data.default_collate(list(found.values()))  # where others can read it
+    elif found:
+        like = next(iter(found.values()))
+        pixels = like.new_zeros((slots, *like.shape))
+        for slot, image in found.items():
+            pixels[slot] = image
+    return Block(pixels, [image.sha256 for image in images], [image.problem for image in images])
+
+
+def _take_apart(block: Block) -> list[ReadImage]:
+    return [
+        ReadImage(None if problem or block.pixels is None else block.pixels[slot], sha256, problem)
+        for slot, (sha256, problem) in enumerate(zip(block.sha256, block.problems, strict=True))
+    ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,17 +20,16 @@ from .image_sources import ImageList
 from .ranks import Floats, Ints, target_ranks, top_classes
 
 if TYPE_CHECKING:
-    import torch
-
     from ..models import ZeroShotModel
-    from .image_reading import ReadImage
+    from .image_reading import Block
 
 OnError = Literal["stop", "skip"]
 
 # A model always gets this many images at once, each in the place that its number in the list gives
-# it: the last digits of a product of matrices depend on both, and must depend on nothing else.
-_AT_ONCE = 32
-_PART = 8 * _AT_ONCE  # images of a part that outlives a killed run
+# it: the last digits of a product of matrices depend on both, and must depend on nothing else. A
+# GPU rounds otherwise in any case, and is idle with few images.
+SLOTS = {"cpu": 32, "cuda": 128}
+_PART = 8  # blocks of a part that outlives a killed run
 _PROMPTS_AT_ONCE = 512
 
 JUDGED = pa.schema(
@@ -76,11 +75,13 @@ def judge_images(
     task: Task,
     model: ZeroShotModel,
     *,
-    batch_size: int,
+    batch_size: int | None,
     workers: int,
     progress: Progress,
 ) -> pa.Table:
     """Judge the images that are in no part yet, and give the rows of all (`JUDGED`), in order.
+
+    While the model has one block, the next is being read, and the rows of the last are made.
 
     Raises
     ------
@@ -89,25 +90,46 @@ def judge_images(
     ModelError
         When the model gives no numbers.
     """
-    from .image_reading import read_images
+    from .image_reading import read_blocks
 
-    n, n_done = len(task.images.ids), parts.n_done
-    first = min(n_done * _PART, n)
+    n, n_done, slots = len(task.images.ids), parts.n_done, SLOTS[model.device.type]
+    first = min(n_done * _PART * slots, n)
     if task.on_error == "stop":
         _refuse_problems(parts.read(), task)
     classifier = parts.array("classifier", lambda: _classifier(model, task, progress))
     progress.stage("images", "images")
-    images = read_images(
-        task.images.places[first:], model.preprocess, batch_size=batch_size, workers=workers
-    )
-    for number, start in enumerate(range(first, n, _PART), n_done):
+    blocks = read_blocks(
+        task.images.places[first:], model.preprocess, slots=slots, batch_size=batch_size,
+        workers=workers, pinned=model.device.type == "cuda",
+    )  # fmt: skip
+    judged = _ahead(blocks, model, classifier)
+    for number, start in enumerate(range(first, n, _PART * slots), n_done):
         tables = []
-        for at in range(start, min(start + _PART, n), _AT_ONCE):
-            block = list(islice(images, _AT_ONCE))
-            tables.append(_judge(at, block, task, model, classifier))
-            progress.advance(len(block), (at + len(block) - first) / (n - first))
+        for at in range(start, min(start + _PART * slots, n), slots):
+            tables.append(_rows_of(at, *next(judged), task))
+            end = at + tables[-1].num_rows
+            progress.advance(end - at, (end - first) / (n - first))
         parts.write(number, pa.concat_tables(tables))
     return parts.read()
+
+
+def _ahead(
+    blocks: Iterator[Block], model: ZeroShotModel, classifier: Floats
+) -> Iterator[tuple[Block, Floats | None]]:
+    """Blocks in order, with the probabilities of their slots; the model is one block ahead."""
+    pending: list[tuple[Block, Future[Floats | None]]] = []
+    with ThreadPoolExecutor(1) as thread:
+        for block in blocks:
+            pending.append((block, thread.submit(_run, model, block, classifier)))
+            if len(pending) == 2:
+                done, result = pending.pop(0)
+                yield done, result.result()
+        for done, result in pending:
+            yield done, result.result()
+
+
+def _run(model: ZeroShotModel, block: Block, classifier: Floats) -> Floats | None:
+    return None if block.pixels is None else model.probabilities(block.pixels, classifier)
 
 
 def _classifier(model: ZeroShotModel, task: Task, progress: Progress) -> Floats:
@@ -121,46 +143,33 @@ def _classifier(model: ZeroShotModel, task: Task, progress: Progress) -> Floats:
     return np.concatenate(rows)
 
 
-def _judge(
-    first: int, block: Sequence[ReadImage], task: Task, model: ZeroShotModel, classifier: Floats
-) -> pa.Table:
+def _rows_of(first: int, block: Block, probabilities: Floats | None, task: Task) -> pa.Table:
     """Rows of one block of images, the first of which has the number ``first``."""
-    ids = task.images.ids[first : first + len(block)]
+    ids = task.images.ids[first : first + len(block.problems)]
     bad = [
-        {"example_id": identity, "sha256": image.sha256, "problem": image.problem}
-        for identity, image in zip(ids, block, strict=True)
-        if image.problem is not None
+        {"example_id": identity, "sha256": sha256, "problem": problem}
+        for identity, sha256, problem in zip(ids, block.sha256, block.problems, strict=True)
+        if problem is not None
     ]
     failed = pa.Table.from_pylist(bad, schema=JUDGED)
     if task.on_error == "stop":
         _refuse_problems(failed, task)
-    good = [slot for slot, image in enumerate(block) if image.pixels is not None]
-    if not good:
+    if probabilities is None:
         return failed
-    probabilities = model.probabilities(_in_place(block), classifier)[good]
-    if not np.isfinite(probabilities).all():
+    good = [slot for slot, problem in enumerate(block.problems) if problem is None]
+    found = probabilities[good]
+    if not np.isfinite(found).all():
         raise ModelError(
             f"{ids[good[0]]} or an image behind it: the probabilities are no numbers.",
             "--precision fp32, or bf16, which reach further than fp16",
         )
-    rows = _rows(probabilities, task.targets[np.array(good) + first], task)
     columns = {
         "example_id": [ids[slot] for slot in good],
-        **rows,
-        "sha256": [block[slot].sha256 for slot in good],
+        **_rows(found, task.targets[np.array(good) + first], task),
+        "sha256": [block.sha256[slot] for slot in good],
         "problem": pa.nulls(len(good), pa.string()),
     }
     return pa.concat_tables([pa.table(columns, schema=JUDGED), failed])
-
-
-def _in_place(block: Sequence[ReadImage]) -> torch.Tensor:
-    """Images as one tensor of the size that a model always gets; zeros where there is none."""
-    found = {slot: image.pixels for slot, image in enumerate(block) if image.pixels is not None}
-    like = next(iter(found.values()))
-    pixels = like.new_zeros((_AT_ONCE, *like.shape))
-    for slot, image in found.items():
-        pixels[slot] = image
-    return pixels
 
 
 def _rows(probabilities: Floats, targets: Ints, task: Task) -> dict[str, pa.Array]:

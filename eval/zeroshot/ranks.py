@@ -41,8 +41,17 @@ def target_ranks(probabilities: AnyFloats, targets: Ints, twins: Ints) -> Ints:
 
 def top_classes(probabilities: AnyFloats, k: int) -> Ints:
     """Indices of the k most probable classes of each row; ties in the order of the classes."""
-    order: Ints = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return order
+    n, n_classes = probabilities.shape
+    if 4 * k >= n_classes:
+        order: Ints = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        return order
+    least = np.partition(probabilities, n_classes - k, axis=1)[:, n_classes - k]
+    rows, classes = np.nonzero(probabilities >= least[:, None])  # k a row, or more that tie
+    order = np.lexsort((classes, -probabilities[rows, classes], rows))
+    rows, classes = rows[order], classes[order]
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    best: Ints = classes[place < k].reshape(n, k)
+    return best
 
 
 def wilson(n_right: int, n: int) -> Estimate:
