@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,8 +21,8 @@ from conceptstats.errors import (
     TableError,
     UnknownConceptError,
 )
-from conceptstats.synth import generate, pool
-from conceptstats.synth.generate import generate_images
+from conceptstats.synth import pool
+from conceptstats.synth.generate import Generated, generate_images
 from conceptstats.synth.images import ImageRequest, image_seed
 from conceptstats.synth.sprites import Sprites
 from conceptstats.synth.world import world_from
@@ -65,15 +65,15 @@ def probes(tmp_path: Path) -> Path:
     return write_probes(tmp_path / "probes.parquet")
 
 
-def digests(images: Path) -> dict[str, str]:
+def digests(images: Generated) -> dict[str, str]:
     """SHA-256 of each picture by its id, as the table says."""
-    table = load_table(images, IMAGES)
+    table = load_table(images.table, IMAGES)
     return dict(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
 
 
 def test_the_table_accounts_for_every_picture(probes: Path, tmp_path: Path) -> None:
     """Path relative to the table, digest, seed, size, probe and target of each file there is."""
-    images = generate_images(probes, tmp_path / "images", SMALL, per_probe=3, seed=5)
+    images = generate_images(probes, tmp_path / "images", SMALL, per_probe=3, seed=5).table
     rows = load_table(images, IMAGES).to_pylist()
     assert [row["probe_id"] for row in rows] == [f"{k}-{a}" for k, a in PAIRS for _ in range(3)]
     assert len({row["image_id"] for row in rows}) == len({row["seed"] for row in rows}) == 15
@@ -95,15 +95,13 @@ def test_the_table_accounts_for_every_picture(probes: Path, tmp_path: Path) -> N
     assert "pillow" in record["versions"]
 
 
-def test_order_and_workers_do_not_change_a_pixel(
-    probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_and_workers_do_not_change_a_pixel(probes: Path, tmp_path: Path) -> None:
     """Probes turned round, in other batches, in two processes: every digest is the same."""
     expected = digests(generate_images(probes, tmp_path / "a", SMALL, per_probe=2))
     other = write_probes(tmp_path / "other.parquet", reverse=True)
-    monkeypatch.setattr(generate, "_BATCH", 2)
-    assert digests(generate_images(other, tmp_path / "b", SMALL, per_probe=2)) == expected
-    two = generate_images(probes, tmp_path / "c", SMALL, per_probe=2, workers=2)
+    fewer = generate_images(other, tmp_path / "b", SMALL, per_probe=2, batch_size=2)
+    assert digests(fewer) == expected
+    two = generate_images(probes, tmp_path / "c", SMALL, per_probe=2, workers=2, batch_size=3)
     assert digests(two) == expected
     assert list(digests(two)) == list(expected)
     more = digests(generate_images(probes, tmp_path / "d", SMALL, per_probe=3))
@@ -116,9 +114,10 @@ def test_a_generator_is_asked_for_the_pair(probes: Path, tmp_path: Path) -> None
     """Any `ImageGenerator` will do; it gets prompt, seed, key and accessory."""
     painter = Painter()
     images = generate_images(probes, tmp_path / "images", painter, per_probe=1)
-    expected = ImageRequest("bus with apple", image_seed(0, "bus-apple", 0), "bus", "apple")
+    prompt = "a photo of a bus with a apple"
+    expected = ImageRequest(prompt, image_seed(0, "bus-apple", 0), "bus", "apple")
     assert painter.asked[0] == expected
-    row = load_table(images, IMAGES).to_pylist()[0]
+    row = load_table(images.table, IMAGES).to_pylist()[0]
     assert (row["backend"], row["width"], row["height"]) == ("painter", 4, 2)
 
 
@@ -174,7 +173,7 @@ def test_only_pictures_made_here_are_overwritten(probes: Path, tmp_path: Path) -
     generate_images(probes, tmp_path / "images", SMALL, per_probe=2, overwrite=True)
     assert len(digests(images)) == 10
     mine = tmp_path / "mine"
-    save_table(mine / "images.parquet", load_table(images, IMAGES), IMAGES)
+    save_table(mine / "images.parquet", load_table(images.table, IMAGES), IMAGES)
     with pytest.raises(OutputExistsError, match="not replaced"):
         generate_images(probes, mine, SMALL, overwrite=True)
     inside = write_probes(tmp_path / "images" / "probes.parquet")
@@ -183,11 +182,10 @@ def test_only_pictures_made_here_are_overwritten(probes: Path, tmp_path: Path) -
     assert inside.exists()
 
 
-def test_a_process_that_dies(tmp_path: Path, probes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies(tmp_path: Path, probes: Path) -> None:
     """It is a clear error, and nothing is left."""
-    monkeypatch.setattr(generate, "_BATCH", 2)
     with pytest.raises(ConceptStatsError, match="a worker process died"):
-        generate_images(probes, tmp_path / "images", Deadly(16), workers=2)
+        generate_images(probes, tmp_path / "images", Deadly(16), workers=2, batch_size=2)
     assert [path.name for path in tmp_path.iterdir()] == ["probes.parquet"]
 
 
@@ -222,7 +220,11 @@ def test_command(probes: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, [*arguments, "--quiet"])
     assert done.exit_code == 0, done.output
     images = Path(json.loads(done.stdout)["output"])
-    expected = generate_images(probes, tmp_path / "expected", world.sprites(), per_probe=1)
-    assert digests(images) == digests(expected)
+    sprites = world.sprites()
+    expected = generate_images(
+        probes, tmp_path / "expected", sprites, per_probe=1, settings=asdict(sprites)
+    )
+    table = load_table(images, IMAGES)
+    assert table["sha256"].to_pylist() == list(digests(expected).values())
     record = json.loads((images.parent / "images.parquet.run.json").read_text("utf-8"))
     assert record["arguments"]["key_visibility"] == 0.5
