@@ -12,22 +12,27 @@ from typing import Any
 import click
 
 from conceptstats import __version__
+from conceptstats.concat_cli import concat
 from conceptstats.data_cli import data_group
 from conceptstats.errors import ConceptStatsError
 from conceptstats.index_cli import index_group
 from conceptstats.options import json_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
-from conceptstats.probes_cli import probes
+from conceptstats.probes_cli import concepts, probes
 
-_EXTRA_OF = {
-    "PIL": "synth",
-    "huggingface_hub": "data",
-    "pooch": "data",
-    "webdataset": "synth",
-} | dict.fromkeys(
-    "altair jinja2 matplotlib open_clip pandas pingouin safetensors statsmodels timm torch "
-    "torchvision vl_convert".split(),
-    "eval",
+_EXTRA_OF = (
+    {
+        "PIL": "synth",
+        "huggingface_hub": "data",
+        "pooch": "data",
+        "webdataset": "synth",
+    }
+    | dict.fromkeys(
+        "altair jinja2 matplotlib open_clip pandas pingouin safetensors statsmodels timm torch "
+        "torchvision vl_convert".split(),
+        "eval",
+    )
+    | dict.fromkeys("accelerate diffusers sentencepiece transformers".split(), "models")
 )
 
 
@@ -66,6 +71,8 @@ def cli(debug: bool) -> None:
 
 cli.add_command(data_group)
 cli.add_command(index_group)
+cli.add_command(concat)
+cli.add_command(concepts)
 cli.add_command(probes)
 
 

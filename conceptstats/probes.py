@@ -90,6 +90,7 @@ def select_probes(
     keys: Sequence[str],
     accessories: Sequence[str] | None = None,
     *,
+    not_accessories: Sequence[int] = (),
     n_strata: int = 20,
     per_stratum: int | None = 24,
     n_unseen: int | None = None,
@@ -114,6 +115,8 @@ def select_probes(
         one keeps a place.
     accessories : sequence of str, optional
         By default every concept of the vocabulary that is no key.
+    not_accessories : sequence of int
+        Ids of concepts that are not to be accessories: other names of the classes.
     n_strata : int
     per_stratum : int or None
         Probes wanted in a stratum; None: every candidate, without selection.
@@ -150,7 +153,10 @@ def select_probes(
     if not 0 <= min_expected < np.inf:
         raise ParameterError(f"min_expected is {min_expected}, expected 0 or more.")
     notes: list[str] = []
-    found = _candidates(index, keys, accessories, min_count, min_expected, n_strata, notes)
+    left_out = np.array(not_accessories, np.int64)
+    found = _candidates(
+        index, keys, accessories, left_out, min_count, min_expected, n_strata, notes
+    )
     in_rows = (np.bincount(row + 1, minlength=found.n_strata + 1) for row in found.stratum)
     sizes = np.sum(list(in_rows), axis=0)[1:]
     wanted = sizes.copy()
@@ -180,6 +186,7 @@ def _candidates(
     index: CaptionIndex,
     keys: Sequence[str],
     accessories: Sequence[str] | None,
+    left_out: Ints,
     min_count: int,
     min_expected: float,
     n_strata: int,
@@ -198,6 +205,7 @@ def _candidates(
         names = index.vocabulary.column("concept")
         is_other = all_counts >= min_count
         is_other[known.ids] = False
+        is_other[left_out] = False
         ids = np.flatnonzero(is_other)
         others = Concepts(names.take(pa.array(ids)).to_pylist(), ids, all_counts[ids], ids)
     else:
@@ -208,6 +216,8 @@ def _candidates(
             [accessories[b] for _, b in same],
         )
         others = _leave(others, np.isin(others.ids, known.ids), "accessories that are keys", notes)
+        is_name = np.isin(others.ids, left_out)
+        others = _leave(others, is_name, "accessories that name a class", notes)
     few = f"in fewer than {min_count:,} captions"
     known = _leave(known, known.counts < min_count, f"keys {few}", notes)
     others = _leave(others, others.counts < min_count, f"accessories {few}", notes)

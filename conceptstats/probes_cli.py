@@ -1,4 +1,4 @@
-"""The command `conceptstats probes`: parse, call, print. No logic."""
+"""The commands `conceptstats concepts | probes`: parse, call, print. No logic."""
 
 from __future__ import annotations
 
@@ -7,34 +7,10 @@ from typing import Any
 
 import click
 
-from conceptstats.errors import ParameterError
+from conceptstats.class_names import ClassNames
+from conceptstats.name_options import Accessories, Classes, accessories_option, key_match_option
 from conceptstats.options import json_option, overwrite_option, quiet_option
-from conceptstats.printing import print_json, print_table
-
-
-class Names(click.ParamType[list[str]]):
-    """Names with commas between them, or a file with one name a line."""
-
-    name = "FILE|NAME,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[str]:
-        """Read the file, or split the text."""
-        if isinstance(value, list):
-            return value
-        text = str(value)
-        path = Path(text)
-        if "," not in text and (path.is_file() or path.suffix in (".txt", ".csv", ".tsv")):
-            try:
-                lines = path.read_text(encoding="utf-8-sig").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ParameterError(
-                    f"{path} cannot be read: {error}.", "a UTF-8 file with one name a line"
-                ) from error
-        else:
-            lines = text.split(",")
-        return [line.strip() for line in lines]
+from conceptstats.printing import print_facts, print_json, print_table
 
 
 @click.command(
@@ -45,16 +21,23 @@ class Names(click.ParamType[list[str]]):
 @click.argument("index", type=click.Path(path_type=Path))
 @click.option(
     "--keys",
-    type=Names(),
+    "classes",
+    type=Classes(),
     required=True,
-    help="Names of the classes, in their order: a file with one a line, or names with commas. An "
-    "empty line keeps the place of a class that is left out.",
+    help="Names of the classes, in their order: a file with one a line (synonyms behind tabs, ids "
+    "of WordNet in front, or JSON), imagenet, or names with commas. An empty line keeps the place "
+    "of a class that is left out.",
 )
+@key_match_option
 @click.option(
-    "--accessories",
-    type=Names(),
-    help="What may go with them, in the same way. [default: every other concept of the index]",
+    "--missing",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do when a class is no concept of the index as a whole: polar bear is none where "
+    "single words are counted, see `conceptstats concepts`.",
 )
+@accessories_option
 @click.option(
     "-o",
     "--output",
@@ -106,6 +89,7 @@ class Names(click.ParamType[list[str]]):
 @json_option
 def probes(
     index: Path,
+    classes: ClassNames,
     output: Path,
     take_all: bool,
     overwrite: bool,
@@ -114,8 +98,8 @@ def probes(
     **options: Any,
 ) -> None:
     """Choose pairs to probe: even over PMI, with matched frequencies of single concepts."""
+    from conceptstats.class_probes import select_class_probes
     from conceptstats.index import CaptionIndex
-    from conceptstats.probes import select_probes
     from conceptstats.runs import run_record
     from conceptstats.table_files import check_ending, fingerprint, save_table
     from conceptstats.tables import PROBES
@@ -124,9 +108,10 @@ def probes(
     if take_all:
         options["per_stratum"] = None
     opened = CaptionIndex.open(index)
-    selected = select_probes(opened, **options)
+    selected = select_class_probes(opened, classes, **options)
     seed = options.pop("seed")
-    record = run_record("probes", options, {str(index): fingerprint(index)}, seed)
+    arguments = {"keys": list(classes.names), **options}
+    record = run_record("probes", arguments, {str(index): fingerprint(index)}, seed)
     save_table(output, selected.table, PROBES, record=record, overwrite=overwrite)
     rows = selected.balance.to_pylist()
     if as_json:
@@ -137,4 +122,89 @@ def probes(
     click.echo(f"\n{selected.table.num_rows:,} probes in {output}")
     if not quiet:
         for note in selected.notes:
+            click.echo(note, err=True)
+
+
+@click.command(
+    epilog="Example: conceptstats concepts classes.txt --index WORDS --accessories "
+    "accessories.parquet -o concepts.txt"
+)
+@click.argument("classes", type=Classes())
+@click.option(
+    "--synonyms",
+    type=Classes(),
+    help="Other names of the same classes, in the same order: a file as for CLASSES, such as "
+    "ImageNet's own list of WordNet ids and names.",
+)
+@click.option(
+    "--accessories",
+    type=Accessories(),
+    help="What is counted besides: a table of `conceptstats synth accessories`, a file with one a "
+    "line, or names with commas. [default: none]",
+)
+@click.option(
+    "--index",
+    type=click.Path(path_type=Path),
+    help="Index of words over the same captions: its plurals and other forms of the last words "
+    "are listed too.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Concept file to write: one concept a line, its other phrases behind tabs.",
+)
+@overwrite_option
+@quiet_option
+@json_option
+def concepts(
+    classes: ClassNames,
+    synonyms: ClassNames | None,
+    accessories: list[str] | None,
+    index: Path | None,
+    output: Path,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """List classes of several words, and accessories, as concepts to count.
+
+    CLASSES is a file with one class a line (synonyms behind tabs, ids of WordNet in front, or
+    JSON), imagenet, or names with commas. The list is for `index build --profile concepts`; it is
+    plain text, to be read and changed. Without accessories it is also a list of classes with their
+    synonyms, in the same order: an empty line stands for a class of an earlier one's name.
+
+    From captions to probes of classes:
+
+    \b
+    conceptstats index build CAPTIONS -o WORDS
+    conceptstats concepts imagenet --synonyms LIST --index WORDS -o classes.txt
+    conceptstats synth accessories WORDS --classes classes.txt -o a.parquet
+    conceptstats concepts classes.txt --index WORDS --accessories a.parquet -o all.txt
+    conceptstats index build CAPTIONS -o INDEX --profile concepts --concepts all.txt
+    conceptstats probes INDEX --keys classes.txt --accessories a.parquet -o p.parquet
+    """  # noqa: D301 (click takes the character of a backspace for: as it stands)
+    from conceptstats.concept_list import make_concept_list
+
+    found = make_concept_list(
+        classes,
+        output,
+        synonyms=synonyms,
+        accessories=accessories or [],
+        index=index,
+        overwrite=overwrite,
+    )
+    facts = {
+        "output": str(output),
+        "classes": sum(map(bool, found.classes)),
+        "accessories": len(found.accessories),
+        "phrases": sum(map(len, (*found.classes, *found.accessories))),
+    }
+    if as_json:
+        print_json({**facts, "notes": found.notes})
+        return
+    print_facts(facts)
+    if not quiet:
+        for note in found.notes:
             click.echo(note, err=True)

@@ -10,6 +10,10 @@ import click
 from conceptstats.options import json_option, overwrite_option, processes_option, quiet_option
 from conceptstats.printing import print_facts, print_json
 
+from .accessories_cli import accessories
+from .generate_cli import generate
+from .paste_cli import paste, segment
+from .prompts_cli import prompts
 from .verify_cli import verify
 
 
@@ -93,61 +97,9 @@ def world(
         print_facts(facts)
 
 
-@synth_group.command(
-    epilog="Example: conceptstats synth generate probes.parquet -o IMAGES --world WORLD"
-)
-@click.argument("probes", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
-@click.option(
-    "--backend",
-    type=click.Choice(["sprites"]),
-    default="sprites",
-    show_default=True,
-    help="What makes the pictures.",
-)
-@click.option(
-    "--world",
-    "world_path",
-    type=click.Path(path_type=Path),
-    help="Sprites: draw as the pictures of this world are. [default: a world's defaults]",
-)
-@click.option("--per-probe", default=10, show_default=True, help="Pictures of each probe.")
-@click.option("--seed", default=0, show_default=True, help="With probe and number, of a picture.")
-@processes_option
-@overwrite_option
-@quiet_option
-@json_option
-def generate(
-    probes: Path,
-    output: Path,
-    backend: str,
-    world_path: Path | None,
-    quiet: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Make pictures of PROBES, and their images table."""
-    from dataclasses import asdict
-
-    from conceptstats.progress import terminal_progress
-
-    from .generate import generate_images
-    from .world import World
-    from .world_files import load_world
-
-    sprites = (load_world(world_path) if world_path else World()).sprites()
-    table = generate_images(
-        probes,
-        output,
-        sprites,
-        settings=asdict(sprites),
-        progress=terminal_progress(quiet=quiet),
-        **options,
-    )
-    if as_json:
-        print_json({"output": str(table), "backend": backend})
-    else:
-        print_facts({"images": str(table)})
-
-
 synth_group.add_command(verify)
+synth_group.add_command(paste)
+synth_group.add_command(segment)
+synth_group.add_command(accessories)
+synth_group.add_command(prompts)
+synth_group.add_command(generate)

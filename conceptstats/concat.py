@@ -1,0 +1,294 @@
+"""Tables put together: the shares of one run, or several runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conceptstats.accessories import ACCESSORIES
+from conceptstats.errors import ConceptStatsError, ParameterError, TableError
+from conceptstats.runs import run_record
+from conceptstats.shards import Shard, parse_shard
+from conceptstats.table_files import check_ending, fingerprint, load_table, record_path, save_table
+from conceptstats.tables import (
+    ACCURACIES,
+    ANSWERS,
+    COUNTS,
+    EXAMPLES,
+    IMAGES,
+    PREDICTIONS,
+    PROBES,
+    PROMPTS,
+    QUESTIONS,
+)
+
+Item = TypeVar("Item")
+
+PLACE = "place"  # column: where a row's item stood in the input that the shares are of
+_LEFT_OUT = {"skipped", "dropped", "failed"}  # lists in a run record: items without a row
+
+
+class _Kind(NamedTuple):
+    """A kind of table."""
+
+    name: str
+    schema: pa.Schema
+    id_columns: tuple[str, ...]  # no two rows have the same values here; those that there are
+
+
+# By the columns that must be there; the first that fits.
+_KINDS = (
+    _Kind("images", IMAGES, ("image_id",)),
+    _Kind("predictions", PREDICTIONS, ("example_id", "model", "pretrained")),
+    _Kind("prompts", PROMPTS, ("probe_id", "number")),
+    _Kind("probes", PROBES, ("probe_id",)),
+    _Kind("answers", ANSWERS, ("question_id", "model", "metric")),
+    _Kind("questions", QUESTIONS, ("question_id",)),
+    _Kind("accessories", ACCESSORIES, ("accessory",)),
+    _Kind("counts", COUNTS, ("dataset", "concept", "pretraining", "search")),
+    _Kind("accuracies", ACCURACIES, ("dataset", "concept", "metric", "model", "pretrained")),
+    _Kind("examples", EXAMPLES, ("example_id", "model", "pretrained")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenated:
+    """What `concat` wrote."""
+
+    output: Path
+    kind: str
+    n: int
+    order: str  # place, shards, given
+    missing: tuple[str, ...]  # shares that are not among the tables
+
+    def to_json(self) -> dict[str, Any]:
+        """As other programs read it."""
+        return {
+            "output": str(self.output),
+            "kind": self.kind,
+            "n": self.n,
+            "order": self.order,
+            "missing_shards": list(self.missing),
+        }
+
+
+class _Input(NamedTuple):
+    path: Path
+    table: pa.Table
+    record: dict[str, Any] | None
+    shard: Shard | None
+
+
+def concat(
+    tables: Sequence[str | Path], output: str | Path, *, overwrite: bool = False
+) -> Concatenated:
+    """Put tables of one kind into one.
+
+    Rows come in the order of the items that the shares were taken from: by the column ``place``
+    where the tables have it; else, where the run records say which shares of one run they are and
+    none is missing, every n-th from each; else in the order given. Paths of pictures are made
+    relative to the new table.
+
+    Parameters
+    ----------
+    tables : sequence of paths
+        Of one kind, and with the same columns.
+    output : path
+    overwrite : bool
+
+    Raises
+    ------
+    TableError
+        When they differ in their columns, are of no kind known here, or have an id twice.
+    ParameterError
+        When no table is given, or shares are of runs with different settings.
+    OutputExistsError, OutputError
+    """
+    output = Path(output)
+    check_ending(output)
+    if not tables:
+        raise ParameterError("no table is given.")
+    paths = [Path(path) for path in tables]
+    kind = _kind_of(load_table(paths[0], pa.schema([])), paths[0])
+    inputs = [_read(path, kind, output) for path in paths]
+    _check_columns(inputs)
+    missing = _check_shares(inputs)
+    joined = pa.concat_tables([one.table for one in inputs], promote_options="default")
+    _check_ids(joined, kind, inputs)
+    joined, order = _in_order(joined, kind, inputs, missing)
+    record = run_record(
+        "concat",
+        {"kind": kind.name, "order": order, "missing_shards": missing},
+        {str(path): fingerprint(path) for path in paths},
+    )
+    record["records"] = [one.record for one in inputs]  # what made each of them
+    save_table(output, joined, kind.schema, record=record, overwrite=overwrite)
+    return Concatenated(output, kind.name, joined.num_rows, order, tuple(missing))
+
+
+def _kind_of(table: pa.Table, path: Path) -> _Kind:
+    names = set(table.column_names)
+    for kind in _KINDS:
+        if {field.name for field in kind.schema if not field.nullable} <= names:
+            return kind
+    raise TableError(
+        f"{path} is no table of conceptstats (columns: {', '.join(table.column_names)}).",
+        f"expected {', '.join(kind.name for kind in _KINDS)}",
+    )
+
+
+def _read(path: Path, kind: _Kind, output: Path) -> _Input:
+    table = load_table(path, kind.schema)
+    if kind.schema is IMAGES:
+        table = _relocate(table, path.parent, output.parent)
+    record = None
+    with suppress(OSError, ValueError):
+        record = json.loads(record_path(path).read_text(encoding="utf-8"))
+    shard = None
+    with suppress(ConceptStatsError, TypeError, KeyError):
+        shard = parse_shard(str(record["arguments"]["shard"])) if record else None
+    return _Input(path, table, record, shard)
+
+
+def _relocate(table: pa.Table, old: Path, new: Path) -> pa.Table:
+    """Paths of pictures, relative to another folder."""
+    paths = [
+        path if Path(path).is_absolute() else Path(os.path.relpath(old / path, new)).as_posix()
+        for path in table["path"].to_pylist()
+    ]
+    at = table.schema.get_field_index("path")
+    return table.set_column(at, table.schema.field(at), pa.array(paths, pa.string()))
+
+
+def _check_columns(inputs: list[_Input]) -> None:
+    """Raise unless all tables have the columns of the first; one without values has any type."""
+    first = inputs[0]
+    for other in inputs[1:]:
+        theirs, ours = set(other.table.column_names), set(first.table.column_names)
+        if theirs != ours:
+            raise TableError(
+                f"{other.path} and {first.path} differ in their columns: "
+                f"{', '.join(sorted(theirs ^ ours))}."
+            )
+        for field in other.table.schema:
+            expected = first.table.schema.field(field.name).type
+            if field.type != expected and pa.null() not in (field.type, expected):
+                raise TableError(
+                    f"{other.path}: column {field.name!r} is {field.type}, expected {expected} as "
+                    f"in {first.path}."
+                )
+
+
+def _check_shares(inputs: list[_Input]) -> list[str]:
+    """The shares that are missing; raises where shares are of different runs."""
+    shards = [one.shard for one in inputs if one.shard is not None and one.shard.n > 1]
+    if not shards:
+        return []
+    if len({shard.n for shard in shards}) > 1 or len(shards) < len(inputs):
+        raise ParameterError(
+            "the tables are not shares of one run: "
+            + ", ".join(f"{one.path} is {one.shard or 'none'}" for one in inputs)
+            + ".",
+            "put the shares of one run together first",
+        )
+    settings = [_settings(one) for one in inputs]
+    for one, its in zip(inputs, settings, strict=True):
+        if its != settings[0]:
+            names = sorted(n for n in {*its, *settings[0]} if its.get(n) != settings[0].get(n))
+            raise ParameterError(
+                f"{one.path} was made with other settings than {inputs[0].path}: "
+                f"{', '.join(names)}."
+            )
+    given = {shard.index for shard in shards}
+    n = shards[0].n
+    return [str(Shard(index, n)) for index in range(n) if index not in given]
+
+
+def _settings(one: _Input) -> dict[str, Any]:
+    """All that two shares of one run have in common: inputs by what they hold, not where."""
+    record = one.record or {}
+    arguments = {
+        k: v for k, v in record.get("arguments", {}).items() if k not in ("shard", "device")
+    }
+    rest = {name: record.get(name) for name in ("command", "seed")}
+    return {**arguments, **rest, "inputs": sorted(record.get("inputs", {}).values())}
+
+
+def _check_ids(table: pa.Table, kind: _Kind, inputs: list[_Input]) -> None:
+    columns = [name for name in kind.id_columns if name in table.column_names]
+    if kind.schema is PROMPTS and len(columns) == 1:
+        columns.append("prompt")  # of a table that does not number them
+    counts = table.group_by(columns).aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts["count_all"], 1))
+    if not twice.num_rows:
+        return
+    row = twice.slice(0, 1).to_pylist()[0]
+    shown = ", ".join(str(row[name]) for name in columns if row[name] is not None)
+    places = [
+        str(one.path)
+        for one in inputs
+        if pc.any(pc.equal(one.table[columns[0]], row[columns[0]])).as_py()
+    ]
+    raise TableError(
+        f"{twice.num_rows:,} {' and '.join(columns)} stand more than once, such as {shown} "
+        f"(in {', '.join(places)})."
+    )
+
+
+def _in_order(
+    table: pa.Table, kind: _Kind, inputs: list[_Input], missing: list[str]
+) -> tuple[pa.Table, str]:
+    if PLACE in table.column_names and not table[PLACE].null_count:
+        order = np.argsort(table[PLACE].to_numpy(), kind="stable")
+        return table.take(pa.array(order)), "place"
+    shares = {one.shard.index: one.table for one in inputs if one.shard and one.shard.n > 1}
+    left_out = any(one.record and any(one.record.get(name) for name in _LEFT_OUT) for one in inputs)
+    if shares and not missing and not left_out:
+        first = kind.id_columns[0]
+        column = "probe_id" if "probe_id" in table.column_names else first
+        begins = dict(
+            zip(
+                [one.shard.index for one in inputs if one.shard],
+                accumulate((len(one.table) for one in inputs), initial=0),
+                strict=False,
+            )
+        )
+        items = [_items(shares[i][column].to_pylist(), begins[i]) for i in range(len(shares))]
+        found = interleave(items)
+        if found is not None:
+            return table.take(pa.array([row for item in found for row in item])), "shards"
+    return table, "given"
+
+
+def interleave(shares: Sequence[Sequence[Item]]) -> list[Item] | None:
+    """Put back in order what `Shard.take` took apart; None where the numbers do not fit.
+
+    >>> interleave([["a", "d"], ["b"], ["c"]])
+    ['a', 'b', 'c', 'd']
+    """
+    n = sum(map(len, shares))
+    if [len(share) for share in shares] != [
+        len(range(i, n, len(shares))) for i in range(len(shares))
+    ]:
+        return None
+    return [shares[place % len(shares)][place // len(shares)] for place in range(n)]
+
+
+def _items(ids: Sequence[str | None], begin: int) -> list[range]:
+    """Rows of each item of a share, numbered from ``begin``: those of one probe stand together."""
+    items = []
+    for _, group in groupby(ids):
+        n = len(list(group))
+        items.append(range(begin, begin + n))
+        begin += n
+    return items

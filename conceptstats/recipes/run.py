@@ -1,0 +1,265 @@
+"""Running a recipe: what is done is skipped, what has changed is said, the first error ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from conceptstats.errors import (
+    ConceptStatsError,
+    OutputError,
+    OutputExistsError,
+    ParameterError,
+    SourceError,
+)
+from conceptstats.progress import Progress, Silent
+from conceptstats.runs import dump_json
+from conceptstats.table_files import record_path
+from conceptstats.tables import output_errors, writing
+
+from .steps import Plan, Recipe, Step
+
+LEDGER = "recipe.json"  # what was run, and what each step found
+Run = Callable[[Sequence[str]], None]
+State = Literal["done", "stale", "to do"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What `run_recipe` did."""
+
+    output: Path
+    states: Mapping[str, State]  # of each step, before
+    ran: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As other programs read it."""
+        skipped = [name for name in self.states if name not in self.ran]
+        return {"output": str(self.output), "ran": list(self.ran), "skipped": skipped}
+
+
+def step_states(steps: Sequence[Step], output: Path, first: str | None = None) -> dict[str, State]:
+    """Which steps are done.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+    output : Path
+        Folder of the recipe.
+    first : str, optional
+        This step, and all that rest on it, count as not done.
+
+    Returns
+    -------
+    dict of str to {"done", "stale", "to do"}
+        Done: what it makes is there, made by this very command from what is there now; one that was
+        run by hand is told by its run record. Stale: something is there, of another command, or
+        of inputs that have been made anew since.
+
+    Raises
+    ------
+    ParameterError
+        When there is no step ``first``.
+    """
+    names = [step.name for step in steps]
+    if first is not None and first not in names:
+        raise ParameterError(f"no step is called {first!r} (there are {', '.join(names)}).")
+    ledger = _read_ledger(output).get("steps", {})
+    states: dict[str, State] = {}
+    for number, step in enumerate(steps):
+        before = [other for other in steps[:number] if step.reads(other)]
+        again = step.name == first or any(states[other.name] != "done" for other in before)
+        if not step.shown.exists():
+            states[step.name] = "to do"
+        elif not again and _is_done(step, before, ledger.get(step.name)):
+            states[step.name] = "done"
+        else:
+            states[step.name] = "to do" if step.goes_on else "stale"
+    return states
+
+
+def _is_done(step: Step, before: Sequence[Step], entry: Mapping[str, Any] | None) -> bool:
+    if entry is None:
+        return not step.goes_on and _agrees(step)
+    inputs = {other.name: _stamp(other.shown) for other in before}
+    return bool(entry["line"] == step.line and entry["inputs"] == inputs)
+
+
+def _stamp(path: Path) -> list[int]:
+    """Changes when a file is written anew."""
+    found = path.stat()
+    return [found.st_size if path.is_file() else 0, found.st_mtime_ns]
+
+
+def _agrees(step: Step) -> bool:
+    """Whether a run record says that an output is of this command, with these options."""
+    record = _read_record(step)
+    words = " ".join(step.command)
+    if record is None or not f"{words} ".startswith(f"{record.get('command')} "):
+        return False
+    known = dict(record.get("arguments", {}))
+    if record.get("seed") is not None:
+        known["seed"] = record["seed"]
+    for option, value in zip(step.command, step.command[1:], strict=False):
+        name = option.removeprefix("--").replace("-", "_")
+        if option.startswith("--") and name in known and not _same(known[name], value):
+            return False
+    return True
+
+
+def _same(recorded: Any, given: str) -> bool:
+    """Whether a recorded value can be what stands on a command line."""
+    if isinstance(recorded, dict | list | bool) or recorded is None:
+        return True  # told another way than it is written
+    try:
+        return float(recorded) == float(given)
+    except ValueError:
+        return str(recorded) == given
+
+
+def _read_record(step: Step) -> dict[str, Any] | None:
+    """The run record of an output: beside it, in its folder, or within it."""
+    shown = step.shown
+    places = [record_path(shown), shown.parent / "run.json", shown]
+    for place in places:
+        if place.suffix != ".json" or not place.is_file():
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(place.read_text(encoding="utf-8"))
+            found = found.get("run", found)
+            if isinstance(found, dict) and "command" in found:
+                return found
+    return None
+
+
+def _read_ledger(output: Path) -> dict[str, Any]:
+    path = output / LEDGER
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be read: {error}.", "remove it") from error
+    return dict(found)
+
+
+def run_recipe(
+    recipe: Recipe,
+    plan: Plan,
+    run: Run,
+    *,
+    first: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Ran:
+    """Run the steps of a recipe that are not done.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    plan : Plan
+        As `Recipe.plan` makes it. Into its folder go ``commands.sh``, all commands; ``log.txt``,
+        what they print; and ``recipe.json``, what was done.
+    run : callable
+        Runs one command, given as the arguments of `conceptstats`.
+    first : str, optional
+        Run this step again, and all that rest on it.
+    overwrite : bool
+        Run steps again whose output is of another command, or of inputs that have changed.
+    progress : Progress, optional
+        Is told each command.
+
+    Raises
+    ------
+    SourceError
+        When something is missing that no command fetches.
+    OutputExistsError
+        When outputs are stale and ``overwrite`` is false, or the folder is of another recipe.
+    ConceptStatsError
+        As the first step that fails raises it, with its name.
+    """
+    progress = progress or Silent()
+    for given in recipe.given(plan):
+        if not given.path.exists():
+            raise SourceError(f"{given.path} is missing.", given.what)
+    steps = recipe.steps(plan)
+    ledger = _read_ledger(plan.output)
+    _check_ledger(ledger, recipe, plan)
+    states = step_states(steps, plan.output, first)
+    stale = [name for name, state in states.items() if state == "stale"]
+    if stale and not overwrite and first is None:
+        raise OutputExistsError(
+            f"{plan.output}: the command or the input of {', '.join(stale)} is another than before.",
+            "--overwrite makes these steps again, or choose another folder",
+        )
+    with output_errors(plan.output):
+        plan.output.mkdir(parents=True, exist_ok=True)
+        script = "".join(f"{step.line}\n" for step in steps)
+        (plan.output / "commands.sh").write_text(script, encoding="utf-8")
+    ledger = {"recipe": recipe.name, "tiny": plan.tiny, "settings": dict(plan.settings),
+              "steps": ledger.get("steps", {})}  # fmt: skip
+    ran = []
+    with (plan.output / "log.txt").open("a", encoding="utf-8") as log:
+        for number, step in enumerate(steps, 1):
+            count = f"[{number}/{len(steps)}]"
+            if states[step.name] == "done":
+                progress.say(f"{count} {step.name} is done")
+                inputs = ledger["steps"].get(step.name, {}).get("inputs")
+            else:
+                progress.say(f"{count} {step.line}")
+                for note in step.needs.how if "data fetch" in step.line else ():
+                    progress.say(note)
+                inputs = None
+                _run_step(step, run, log, again=states[step.name] == "stale")
+                ran.append(step.name)
+            before = [other for other in steps[: number - 1] if step.reads(other)]
+            ledger["steps"][step.name] = {
+                "line": step.line,
+                "inputs": inputs or {other.name: _stamp(other.shown) for other in before},
+            }
+            with writing(plan.output / LEDGER, overwrite=True) as partial:
+                dump_json(partial, ledger)
+    return Ran(plan.output, states, tuple(ran))
+
+
+def _check_ledger(ledger: Mapping[str, Any], recipe: Recipe, plan: Plan) -> None:
+    """Raise where the folder is of something else."""
+    found = ledger.get("recipe"), ledger.get("tiny")
+    if ledger and found != (recipe.name, plan.tiny):
+        size = " with --tiny" if found[1] else ""
+        raise OutputExistsError(
+            f"{plan.output} is of the recipe {found[0]}{size}.", "choose another folder"
+        )
+
+
+def _run_step(step: Step, run: Run, log: TextIO, *, again: bool) -> None:
+    """Run one step; its error says which one it was."""
+    log.write(f"$ {step.line}\n")
+    log.flush()
+    command = (*step.command, "--overwrite") if again else step.command
+    try:
+        if step.program == "python":
+            _run_python(step, log)
+        else:
+            with contextlib.redirect_stdout(log):
+                run(command)
+    except ConceptStatsError as error:
+        log.write(f"Error: {error}\n")
+        raise type(error)(f"step {step.name}: {error.message}", error.hint) from error
+    if not step.shown.exists():
+        raise OutputError(f"step {step.name} ended without {step.shown}.")
+
+
+def _run_python(step: Step, log: TextIO) -> None:
+    done = subprocess.run(
+        [sys.executable, *step.command], stdout=log, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise OutputError(f"{step.line} ended with status {done.returncode}: {said}.")

@@ -1,0 +1,208 @@
+"""What recipes are made of: settings, steps, and what a step needs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from conceptstats.errors import ParameterError
+from conceptstats.manifests.manifest import load_manifest, shipped_names
+
+SUSTAINED = 100e12  # floating-point operations a second: a third of an A100's peak in bf16
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something that a user may set; ``tiny`` is its value for small models and data."""
+
+    name: str
+    value: str
+    meaning: str
+    tiny: str | None = None  # None: the same
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a step takes; None is unknown.
+
+    Parameters
+    ----------
+    download, disk : int, optional
+        Bytes.
+    gpu_hours : float, optional
+    how : tuple of str
+        How an estimate was reckoned, and what must be done or accepted first.
+    """
+
+    download: int | None = 0
+    disk: int | None = 0
+    gpu_hours: float | None = 0.0
+    how: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command line.
+
+    Parameters
+    ----------
+    name : str
+    command : tuple of str
+        Arguments of `conceptstats`, or of ``program``.
+    makes : Path
+        File or folder that it writes, as later steps name it.
+    needs : Needs
+    sign : Path, optional
+        File that is there when it is done. None: ``makes``.
+    program : str
+        "conceptstats", or "python".
+    goes_on : bool
+        It may be run again over what it has made: it keeps what is right.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    makes: Path
+    needs: Needs = Needs()
+    sign: Path | None = None
+    program: str = "conceptstats"
+    goes_on: bool = False
+
+    @property
+    def line(self) -> str:
+        """As a shell takes it."""
+        return shlex.join((self.program, *self.command))
+
+    @property
+    def shown(self) -> Path:
+        """What is there when it is done."""
+        return self.sign or self.makes
+
+    def reads(self, other: Step) -> bool:
+        """Whether something that another step makes is named in the command.
+
+        >>> made = Step("make", ("make",), Path("out/a"))
+        >>> Step("use", ("use", "out/a/b.txt"), Path("out/c")).reads(made)
+        True
+        """
+        parts = other.makes.parts
+        named = (Path(argument.partition("=")[2] or argument) for argument in self.command)
+        return any(path.parts[: len(parts)] == parts for path in named)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Something that a user must have: no command fetches it."""
+
+    path: Path
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings of one run of a recipe, and where it lies."""
+
+    output: Path
+    settings: Mapping[str, str]
+    tiny: bool
+
+    def __getitem__(self, name: str) -> str:
+        """The value of a setting."""
+        return self.settings[name]
+
+    def at(self, *names: str) -> Path:
+        """A place in the folder of the recipe."""
+        return self.output.joinpath(*names)
+
+    def number(self, name: str) -> float:
+        """A setting that must be a number.
+
+        Raises
+        ------
+        ParameterError
+        """
+        try:
+            return float(self[name])
+        except ValueError:
+            raise ParameterError(f"{name} is {self[name]!r}, expected a number.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one result of the paper is made."""
+
+    name: str
+    title: str
+    settings: tuple[Setting, ...]
+    steps: Callable[[Plan], list[Step]]
+    given: Callable[[Plan], list[Given]] = lambda _: []
+
+    def plan(self, output: Path, changes: Mapping[str, str], *, tiny: bool) -> Plan:
+        """Its settings with some of them changed.
+
+        Raises
+        ------
+        ParameterError
+            When it has no such setting.
+        """
+        known = {setting.name: setting for setting in self.settings}
+        if unknown := sorted(set(changes) - set(known)):
+            lines = "; ".join(f"{s.name}: {s.meaning}" for s in self.settings)
+            raise ParameterError(
+                f"{self.name} has no setting {unknown[0]!r} (there are {', '.join(known)}).", lines
+            )
+        values = {
+            name: setting.tiny if tiny and setting.tiny is not None else setting.value
+            for name, setting in known.items()
+        }
+        return Plan(output, {**values, **changes}, tiny)
+
+
+def line(command: str, *arguments: object) -> tuple[str, ...]:
+    """A command line: words of the command, then arguments."""
+    return (*command.split(), *map(str, arguments))
+
+
+def fetching(name: str, manifest: str, folder: Path, pattern: str | None = None) -> Step:
+    """Fetch files of a manifest; what it needs is as published."""
+    entry = load_manifest(manifest)
+    chosen = [f for f in entry.files if pattern is None or fnmatchcase(f.path, pattern)]
+    sizes = [file.bytes for file in chosen]
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    how = [] if total is not None or not entry.size else [f"published size: {entry.size}"]
+    if entry.terms:
+        how.append(f"{manifest}: {entry.terms}")
+    command = line("data fetch", manifest, "-o", folder)
+    if pattern:
+        command = (*command, "--files", pattern)
+    makes = folder / pattern if pattern and "*" not in pattern else folder
+    needs = Needs(download=total, disk=total, how=tuple(how))
+    return Step(name, command, makes, needs, goes_on=True)
+
+
+def captions_steps(plan: Plan) -> tuple[list[Step], str]:
+    """Steps that fetch the captions, none where they are there already, and where they are."""
+    captions = plan["captions"]
+    if captions in shipped_names():
+        folder = plan.at("captions")
+        return [fetching("captions", captions, folder)], str(folder)
+    return [], captions
+
+
+def operations(parameters: float, tokens: float, times: float) -> float:
+    """GPU hours of passes through a model: 2 operations a parameter and token, at `SUSTAINED`."""
+    return 2 * parameters * tokens * times / SUSTAINED / 3600
+
+
+RECKONED = (
+    f"GPU hours: 2 operations x parameters x tokens x passes, at {SUSTAINED / 1e12:.0f} TFLOP/s "
+    "(about a third of the peak of an A100 in bf16)"
+)
+
+
+def total(values: Sequence[float | None]) -> float | None:
+    """Sum, unknown where one is."""
+    return None if None in values else sum(value for value in values if value is not None)

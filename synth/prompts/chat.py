@@ -1,0 +1,377 @@
+"""Chat models of transformers: loaded, prompted, and asked for seeded answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+import transformers
+import xxhash
+from transformers import GenerationConfig, LogitsProcessorList
+
+from conceptstats.errors import ConceptStatsError, ModelError, ParameterError
+
+from .sampling import Sampling, draw_token, uniforms
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_AT_ONCE = 16  # texts that a model always gets; empty places are filled up
+_STEP = 64  # prompts are padded to a multiple of so many tokens
+
+
+class Turn(NamedTuple):
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Question(NamedTuple):
+    """A conversation that waits for the model's turn."""
+
+    item: str  # what it is about
+    turns: tuple[Turn, ...]
+    seed: int
+
+
+class Answer(NamedTuple):
+    """The model's turn."""
+
+    text: str
+    is_cut: bool  # it had more to say
+
+
+class _Encoded(NamedTuple):
+    """A question as the model takes it."""
+
+    place: int  # among the questions
+    tokens: list[int]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """A chat model with its tokeniser.
+
+    An answer depends on the question and its seed alone. The last digits of a product of matrices
+    depend on its shape, and on the place in it, so the model always gets 16 texts at once, padded
+    on the left to the next multiple of 64 tokens; a text has its place from what it is about, and
+    places without a text are filled up. What that costs: of a thousand questions,
+    about one place in five is empty; of a single one, fifteen in sixteen. In models with experts
+    how tokens are grouped can depend on the other texts too, and so can the last digits.
+
+    Parameters
+    ----------
+    name : str
+        Id on the hub, or folder.
+    fingerprint : str
+        Differs between models that may answer differently.
+    tokenizer, module : Any
+        Of transformers.
+    device : torch.device
+    """
+
+    name: str
+    fingerprint: str
+    tokenizer: Any
+    module: Any
+    device: torch.device
+
+    @property
+    def precision(self) -> str:
+        """Of the weights."""
+        return {dtype: name for name, dtype in _DTYPES.items()}.get(
+            self.module.dtype, str(self.module.dtype)
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that answers depend on, besides question, seed and sampling."""
+        return {
+            "fingerprint": self.fingerprint,
+            "precision": self.precision,
+            "device": self.device.type,
+            "torch": version("torch"),
+            "transformers": version("transformers"),
+        }
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """The text of a conversation, up to the model's turn.
+
+        Raises
+        ------
+        ModelError
+            When the model's template takes no such conversation.
+        """
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [{"role": turn.role, "content": turn.text} for turn in turns],
+                add_generation_prompt=True,
+                tokenize=False,
+                enable_thinking=False,  # models that reason aloud would use up all tokens
+            )
+        except Exception as error:  # of the template, which is a program
+            raise ModelError(f"the chat template of {self.name} fails: {error}.") from error
+        return str(text)
+
+    def answer(self, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
+        """Answer questions, in their order.
+
+        Raises
+        ------
+        ModelError
+            When the model gives no numbers, memory does not suffice, or a question is too long.
+        """
+        queues: dict[int, list[deque[_Encoded]]] = defaultdict(
+            lambda: [deque() for _ in range(_AT_ONCE)]
+        )
+        for place, question in enumerate(questions):
+            tokens = self._encode(question, sampling)
+            length = _STEP * (len(tokens) // _STEP + 1)  # so that at least one token is padding
+            queues[length][_slot(question.item)].append(_Encoded(place, tokens, question.seed))
+        answers: dict[int, Answer] = {}
+        for length, slots in sorted(queues.items()):
+            while any(slots):
+                batch = [queue.popleft() if queue else None for queue in slots]
+                for one, answer in zip(batch, self._generate(batch, length, sampling), strict=True):
+                    if one is not None:
+                        answers[one.place] = answer
+        return [answers[place] for place in range(len(questions))]
+
+    def _encode(self, question: Question, sampling: Sampling) -> list[int]:
+        # The template has written the token that begins a text, where there is one.
+        text = self.render(question.turns)
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        longest = getattr(self.module.config, "max_position_embeddings", None)
+        n = len(tokens) + sampling.max_new_tokens
+        if longest is not None and n > longest:
+            raise ModelError(
+                f"the question about {question.item!r} has {len(tokens):,} tokens; with the answer "
+                f"that is more than the {longest:,} of {self.name}."
+            )
+        return tokens
+
+    @torch.inference_mode()
+    def _generate(
+        self, batch: Sequence[_Encoded | None], length: int, sampling: Sampling
+    ) -> list[Answer]:
+        config = self.module.generation_config
+        pad, ends = config.pad_token_id, config.eos_token_id
+        ids = torch.full((len(batch), length), pad, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, one in enumerate(batch):
+            tokens = [pad] if one is None else one.tokens
+            ids[row, length - len(tokens) :] = torch.tensor(tokens)
+            mask[row, length - len(tokens) :] = 1
+        draw = _Draw([None if one is None else one.seed for one in batch], ends[0], sampling)
+        with _enough_memory(self):
+            made = self.module.generate(
+                input_ids=ids.to(self.device),
+                attention_mask=mask.to(self.device),
+                generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
+                    do_sample=False,  # tokens are drawn by the processor
+                    max_new_tokens=sampling.max_new_tokens,
+                    pad_token_id=pad,
+                    eos_token_id=ends,
+                ),
+                logits_processor=LogitsProcessorList([draw]),
+            )
+        return [self._read(row, ends) for row in made[:, length:].tolist()]
+
+    def _read(self, tokens: list[int], ends: list[int]) -> Answer:
+        """An answer up to the token that ends it; what is behind that is padding."""
+        end = next((at for at, token in enumerate(tokens) if token in ends), None)
+        text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
+        return Answer(str(text).strip(), end is None)
+
+
+def _slot(item: str) -> int:
+    """The place of a text in its batch, from what it is about."""
+    return hashlib.blake2b(item.encode(), digest_size=1).digest()[0] % _AT_ONCE
+
+
+class _Draw:
+    """Draws the next token of each text, and leaves no other to choose from."""
+
+    def __init__(self, seeds: Sequence[int | None], end: int, sampling: Sampling) -> None:
+        n = sampling.max_new_tokens
+        self._numbers = [None if seed is None else uniforms(seed, n) for seed in seeds]
+        self._end = end
+        self._sampling = sampling
+        self._step = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """One step, of all texts; on the CPU in double precision, so alike on all devices."""
+        rows = scores.float().cpu().numpy()
+        chosen = [
+            self._end if numbers is None else draw_token(row, numbers[self._step], self._sampling)
+            for row, numbers in zip(rows, self._numbers, strict=True)
+        ]
+        self._step += 1
+        only = torch.full_like(scores, -torch.inf)
+        only[torch.arange(len(chosen)), torch.tensor(chosen)] = 0
+        return only
+
+
+@contextmanager
+def _enough_memory(model: ChatModel) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"memory does not suffice for {_AT_ONCE} texts at once by {model.name} on "
+            f"{model.device}.",
+            "--precision bf16, --device cpu, or a smaller model; the same command goes on from "
+            "here",
+        ) from error
+
+
+def load_chat_model(
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    precision: Precision = "auto",
+    device: Device = "auto",
+    quiet: bool = False,
+) -> ChatModel:
+    """Load a chat model with its weights; never one without.
+
+    Its own settings of generation, such as a temperature or a penalty on repetition, are left out,
+    but for the tokens that end an answer.
+
+    Parameters
+    ----------
+    model : str or Path
+        Id on the Hugging Face hub, or a folder as ``save_pretrained`` writes it.
+    revision : str, optional
+        On the hub: a branch, a tag or a commit.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        auto: as the weights are stored.
+    device : {"auto", "cpu", "cuda"}
+    quiet : bool
+        Show no progress of downloads.
+
+    Raises
+    ------
+    ParameterError
+        When precision or device is unknown, or there is no such device.
+    ModelError
+        When the model cannot be had, is no chat model, or lacks weights.
+    """
+    if precision not in get_args(Precision):
+        raise ParameterError(
+            f"precision is {precision!r}, expected {' or '.join(get_args(Precision))}."
+        )
+    place = _find_device(device)
+    name = str(model)
+    with _loading(name, quiet=quiet):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            name,
+            revision=revision,
+            dtype=_DTYPES.get(precision, "auto"),
+            output_loading_info=True,
+        )
+        module, info = loaded
+        module = module.to(place).eval().requires_grad_(False)
+    if missing := sorted({*info["missing_keys"], *map(str, info["mismatched_keys"])}):
+        raise ModelError(
+            f"{name} lacks {len(missing):,} weights, such as {missing[0]}; its answers would be "
+            "random.",
+            "is it a chat model, and whole?",
+        )
+    _set_up(name, tokenizer, module)
+    return ChatModel(
+        name=f"{name}@{revision}" if revision else name,
+        fingerprint=_fingerprint(module, tokenizer),
+        tokenizer=tokenizer,
+        module=module,
+        device=place,
+    )
+
+
+def _set_up(name: str, tokenizer: Any, module: Any) -> None:
+    """Check that a model can be asked, and leave only the ends of answers of its settings."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise ModelError(
+            f"{name} has no chat template: it goes on with a text, but answers no questions.",
+            "name an instruction-tuned model, often called -Instruct or -it",
+        )
+    ends = module.generation_config.eos_token_id
+    ends = tokenizer.eos_token_id if ends is None else ends
+    if ends is None:
+        raise ModelError(f"{name} does not say which token ends an answer.")
+    ends = ends if isinstance(ends, list) else [ends]
+    pad = tokenizer.pad_token_id
+    module.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        eos_token_id=ends,
+        pad_token_id=ends[0] if pad is None else pad,
+        bos_token_id=tokenizer.bos_token_id,
+    )
+
+
+def _find_device(device: str) -> torch.device:
+    """Where a model runs: auto is a GPU where there is one."""
+    if device not in get_args(Device):
+        raise ParameterError(f"device is {device!r}, expected auto, cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device is 'cuda', and torch finds no GPU here.", "--device cpu")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+@contextmanager
+def _loading(model: str, *, quiet: bool) -> Iterator[None]:
+    """Turn what goes wrong as a model is loaded into errors; the log is not shown."""
+    log: Any = transformers.utils.logging
+    bars = log.is_progress_bar_enabled()
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    if quiet or not sys.stderr.isatty():
+        log.disable_progress_bar()
+    try:
+        yield
+    except ConceptStatsError:
+        raise
+    except Exception as error:  # of transformers, torch, safetensors, the hub, the network
+        reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
+        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
+    finally:
+        logging.disable(before)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _hint(model: str, error: Exception) -> str:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "--precision bf16, --device cpu, or a smaller model"
+    if Path(model).is_dir():
+        return "are the weights, the config and the tokeniser there, and whole?"
+    if "gated" in str(error).lower():
+        return "accept the model's terms on the hub, and log in with `hf auth login`"
+    return "ORG/NAME on the hub, or a folder; without a network, get its files elsewhere"
+
+
+def _fingerprint(module: Any, tokenizer: Any) -> str:
+    """Digest of the weights as they are used, of the architecture and of the tokeniser."""
+    words = json.dumps([tokenizer.chat_template, tokenizer.get_vocab()], sort_keys=True)
+    digest = xxhash.xxh3_128(f"{module}\n{words}\n".encode())
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return f"xxh3:{digest.hexdigest()}"
