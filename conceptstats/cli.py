@@ -19,6 +19,7 @@ from conceptstats.index_cli import index_group
 from conceptstats.options import json_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 from conceptstats.probes_cli import concepts, probes
+from conceptstats.reproduce_cli import reproduce
 
 _EXTRA_OF = (
     {
@@ -74,6 +75,7 @@ cli.add_command(index_group)
 cli.add_command(concat)
 cli.add_command(concepts)
 cli.add_command(probes)
+cli.add_command(reproduce)
 
 
 @cli.command(

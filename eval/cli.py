@@ -11,6 +11,7 @@ from .import_cli import import_
 from .long_tail_cli import agreement, long_tail
 from .report_cli import figure, report
 from .statistics_cli import compare, correlate, shuffle
+from .tiny_models_cli import tiny_model
 from .vqa_cli import vqa
 from .zeroshot_cli import zeroshot
 
@@ -24,6 +25,6 @@ def eval_group() -> None:
 
 for command in (
     finetune, zeroshot, vqa, import_, join, observer, correlate, compare, shuffle,
-    frequency, long_tail, agreement, figure, report,
+    frequency, long_tail, agreement, figure, report, tiny_model,
 ):  # fmt: skip
     eval_group.add_command(command)

@@ -13,7 +13,10 @@ from conceptstats.printing import print_facts, print_json
 from .accessories_cli import accessories
 from .generate_cli import generate
 from .paste_cli import paste, segment
+from .portraits_cli import portraits
 from .prompts_cli import prompts
+from .questions_cli import questions
+from .tiny_models_cli import tiny_model
 from .verify_cli import verify
 
 
@@ -103,3 +106,6 @@ synth_group.add_command(segment)
 synth_group.add_command(accessories)
 synth_group.add_command(prompts)
 synth_group.add_command(generate)
+synth_group.add_command(questions)
+synth_group.add_command(portraits)
+synth_group.add_command(tiny_model)

@@ -192,10 +192,11 @@ def run_recipe(
     ledger = _read_ledger(plan.output)
     _check_ledger(ledger, recipe, plan)
     states = step_states(steps, plan.output, first)
-    stale = [name for name, state in states.items() if state == "stale"]
-    if stale and not overwrite and first is None:
+    asked = _resting_on(first, steps)
+    stale = [n for n, state in states.items() if state == "stale" and n not in asked]
+    if stale and not overwrite:
         raise OutputExistsError(
-            f"{plan.output}: the command or the input of {', '.join(stale)} is another than before.",
+            f"{plan.output}: the command or input of {', '.join(stale)} is another than before.",
             "--overwrite makes these steps again, or choose another folder",
         )
     with output_errors(plan.output):
@@ -213,8 +214,8 @@ def run_recipe(
                 inputs = ledger["steps"].get(step.name, {}).get("inputs")
             else:
                 progress.say(f"{count} {step.line}")
-                for note in step.needs.how if "data fetch" in step.line else ():
-                    progress.say(note)
+                for note in step.needs.first:
+                    progress.say(f"needed first: {note}")
                 inputs = None
                 _run_step(step, run, log, again=states[step.name] == "stale")
                 ran.append(step.name)
@@ -226,6 +227,15 @@ def run_recipe(
             with writing(plan.output / LEDGER, overwrite=True) as partial:
                 dump_json(partial, ledger)
     return Ran(plan.output, states, tuple(ran))
+
+
+def _resting_on(first: str | None, steps: Sequence[Step]) -> set[str]:
+    """A step, and all that rest on what it makes."""
+    found: list[Step] = []
+    for step in steps:
+        if step.name == first or any(step.reads(other) for other in found):
+            found.append(step)
+    return {step.name for step in found}
 
 
 def _check_ledger(ledger: Mapping[str, Any], recipe: Recipe, plan: Plan) -> None:

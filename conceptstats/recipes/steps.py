@@ -34,13 +34,19 @@ class Needs:
         Bytes.
     gpu_hours : float, optional
     how : tuple of str
-        How an estimate was reckoned, and what must be done or accepted first.
+        How an estimate was reckoned.
+    first : tuple of str
+        What must be accepted or done before.
+    model : str
+        Whose weights the download is.
     """
 
     download: int | None = 0
     disk: int | None = 0
     gpu_hours: float | None = 0.0
     how: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +179,19 @@ def fetching(name: str, manifest: str, folder: Path, pattern: str | None = None)
     sizes = [file.bytes for file in chosen]
     total = None if None in sizes else sum(size for size in sizes if size is not None)
     how = [] if total is not None or not entry.size else [f"published size: {entry.size}"]
-    if entry.terms:
-        how.append(f"{manifest}: {entry.terms}")
+    first = (f"{manifest}: {entry.terms}",) if entry.terms else ()
     command = line("data fetch", manifest, "-o", folder)
     if pattern:
         command = (*command, "--files", pattern)
     makes = folder / pattern if pattern and "*" not in pattern else folder
-    needs = Needs(download=total, disk=total, how=tuple(how))
+    needs = Needs(download=total, disk=total, how=tuple(how), first=first)
     return Step(name, command, makes, needs, goes_on=True)
 
 
 def captions_steps(plan: Plan) -> tuple[list[Step], str]:
     """Steps that fetch the captions, none where they are there already, and where they are."""
     captions = plan["captions"]
-    if captions in shipped_names():
+    if captions in shipped_names() or captions.endswith(".toml"):
         folder = plan.at("captions")
         return [fetching("captions", captions, folder)], str(folder)
     return [], captions
@@ -201,6 +206,15 @@ RECKONED = (
     f"GPU hours: 2 operations x parameters x tokens x passes, at {SUSTAINED / 1e12:.0f} TFLOP/s "
     "(about a third of the peak of an A100 in bf16)"
 )
+
+
+def gated(model: str) -> tuple[str, ...]:
+    """What must be done before a model can be had whose licence has to be accepted."""
+    where = f"https://huggingface.co/{model}"
+    return (f"accept the licence on {where}, and log in with `hf auth login`",)
+
+
+ANOTHER = Needs(None, None, None, ("it was reckoned for another model only",))
 
 
 def total(values: Sequence[float | None]) -> float | None:

@@ -35,7 +35,6 @@ _SHARED = (
     Setting("bins", "20", "of PMI; the paper does not say how many", "10"),
     Setting("bootstrap", "1000", "replicates", "100"),
     Setting("permutations", "1000", "of the test", "100"),
-    Setting("n", "", "captions of the small world that --tiny makes", "4000"),
 )
 
 
@@ -83,8 +82,10 @@ def _unpack(name: str, archive: Path, folder: Path) -> Step:
 def _tiny(plan: Plan, form: str) -> list[Step]:
     """Captions and pictures of a small world, questions about them, and a small LLaVA."""
     world, asked = plan.at("world"), plan.at("questions")
-    sizes = ["--n", plan["n"], "--keys", 8, "--accessories", 12, "--pictures", 0]
-    world_steps = [Step("world", line("synth world -o", world, *sizes), world, sign=world / "world.json")]
+    sizes = ["--n", 4000, "--keys", 8, "--accessories", 12, "--pictures", 0]
+    world_steps = [
+        Step("world", line("synth world -o", world, *sizes), world, sign=world / "world.json")
+    ]
     pairs = ["--keys", world / "keys.txt", "--accessories", world / "accessories.txt"]
     index, probes = plan.at("world-index"), plan.at("probes.parquet")
     images = plan.at("pictures", "images.parquet")
@@ -163,12 +164,22 @@ def _chain(
         ),
         Step("answers", line("eval vqa run", *ask, "-o", answers), answers, _asking(plan, n)),
         Step("score", line("eval vqa score", *judged, "-o", scored), scored),
-        Step("examples", line("eval vqa examples", index, *judged, *text, "-o", examples), examples),
+        Step(
+            "examples", line("eval vqa examples", index, *judged, *text, "-o", examples), examples
+        ),
         Step("correlate", line("eval correlate", examples, *draws, "-o", results), results),
         Step(
             "figure",
-            line("eval figure", results, "--recipe vqa-pmi".split()[0], "vqa-pmi", "-o",
-                 plan.at("figure.pdf"), "-o", plan.at("figure.png")),
+            line(
+                "eval figure",
+                results,
+                "--recipe",
+                "vqa-pmi",
+                "-o",
+                plan.at("figure.pdf"),
+                "-o",
+                plan.at("figure.png"),
+            ),
             plan.at("figure.png"),
         ),
         Step(
