@@ -346,25 +346,25 @@ NAMES = ["tench", "missile", "sports car", "missile", "7"]
 
 
 def test_targets_are_names_or_indices() -> None:
-    """A name goes before an index, and underscores stand for blanks."""
-    targets = ["sports_car", "0", "000", "7", "4", "tench", "sports car", "1", "3"]
-    assert class_indices(targets, targets, NAMES) == [2, 0, 0, 4, 4, 0, 2, 1, 3]
+    """A name goes before an index, underscores stand for blanks, the first of twins for both."""
+    targets = ["sports_car", "0", "000", "7", "4", "tench", "sports car", "1", "3", "missile"]
+    assert class_indices(targets, targets, NAMES) == [2, 0, 0, 4, 4, 0, 2, 1, 3, 1]
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("missile", "x: 2 classes are called 'missile': 1, 3. Hint: .*indices"),
+        ("sports car", "x: 2 classes are called 'sports car': 2, 5. Hint: .*indices"),
         ("tenches", "no class is called 'tenches'. Hint: did you mean tench?"),
         ("zzz", "Hint: classes: tench, missile, sports car, 7"),
-        ("5", "no class 5; they go from 0 to 4"),
+        ("6", "no class 6; they go from 0 to 5"),
         ("-1", "no class is called '-1'"),
     ],
 )
 def test_targets_that_name_no_class_or_several_are_refused(target: str, message: str) -> None:
     """The example is named, and classes that are spelt like the target."""
     with pytest.raises(SourceError, match=message):
-        class_indices([target], ["x"], NAMES)
+        class_indices([target], ["x"], [*NAMES, "sports_car"])
 
 
 def test_wordnet_ids_stand_in_the_order_of_the_classes() -> None:

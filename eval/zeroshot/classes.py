@@ -176,8 +176,8 @@ def has_wordnet_order(targets: Sequence[str], names: Sequence[str]) -> bool:
 
 def _index_of(target: str, example: str, names: Sequence[str], places: dict[str, list[int]]) -> int:
     found = places.get(_plain(target), [])
-    if len(found) == 1:
-        return found[0]
+    if len({names[place] for place in found}) == 1:
+        return found[0]  # of twins too: `ranks.target_ranks` takes them for one
     if found:
         raise SourceError(
             f"{example}: {len(found)} classes are called {target!r}: {', '.join(map(str, found))}.",
