@@ -93,6 +93,14 @@ def test_the_strip_below_shows_the_examples_of_each_bin(main: dict[str, Any]) ->
     assert [label.get_text() for label in strip.get_yticklabels()] == ["0", f"{most:,}"]
 
 
+def test_a_bin_of_one_value_is_to_be_seen(main: dict[str, Any]) -> None:
+    """Its bar has a width, though low and high are one."""
+    table = [{**row} for row in main["bin_table"]]
+    table[3]["high"] = table[3]["low"]
+    strip = draw_figure({"main": {**main, "bin_table": table}}).axes[1]
+    assert min(patch.get_width() for patch in strip.patches) > 0
+
+
 def test_what_was_never_seen_stands_apart(main: dict[str, Any]) -> None:
     """Examples with PMI of minus infinity are one point left of all bins, behind a broken axis."""
     figure = draw_figure({"main": main})

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _BREAK = 0.13  # of the range of the predictor, between it and what was never seen
 _LABEL = 0.145  # of the axis, that the label of this takes
+_LEAST_WIDTH = 0.005  # of the range of the bins, that a bin takes
 
 
 class Words(NamedTuple):
@@ -134,11 +135,14 @@ def _draw_trend(axes: Axes, one: Series, means: Means) -> None:
 
 
 def _draw_counts(counts: Axes, one: Series, means: Means, *, alone: bool) -> None:
+    # A bin of one value has no width, and still is to be seen.
+    least = _LEAST_WIDTH * (np.max(means.right) - np.min(means.left)) if len(means.n) else 0.0
+    right = np.maximum(means.right, means.left + least)
     if alone:
         counts.bar(
             means.left,
             means.n,
-            means.right - means.left,
+            right - means.left,
             align="edge",
             color=one.look.colour,
             alpha=0.35,
@@ -147,7 +151,7 @@ def _draw_counts(counts: Axes, one: Series, means: Means, *, alone: bool) -> Non
     counts.hlines(
         means.n,
         means.left,
-        means.right,
+        right,
         colors=one.look.colour,
         linewidth=1.1,
         linestyles=one.look.line,
