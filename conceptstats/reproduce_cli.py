@@ -14,7 +14,7 @@ from conceptstats.printing import print_facts, print_json, print_table
 if TYPE_CHECKING:
     from conceptstats.recipes.steps import Plan, Recipe
 
-_NAMES = ["genpairs", "paste", "textvqa", "vqav2"]
+_NAMES = ["genpairs", "paste", "textvqa", "vqav2", "finetune"]
 
 
 @click.command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .examples_cli import join, observer
-from .finetune_cli import finetune
+from .finetune_cli import finetune, interpolate
 from .frequency_cli import frequency
 from .import_cli import import_
 from .long_tail_cli import agreement, long_tail
@@ -24,7 +24,7 @@ def eval_group() -> None:
 
 
 for command in (
-    finetune, zeroshot, vqa, import_, join, observer, correlate, compare, shuffle,
+    finetune, interpolate, zeroshot, vqa, import_, join, observer, correlate, compare, shuffle,
     frequency, long_tail, agreement, figure, report, tiny_model,
 ):  # fmt: skip
     eval_group.add_command(command)

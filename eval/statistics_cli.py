@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .statistics.compare import Comparison
     from .statistics.results import Correlation
     from .statistics.shuffle import Shuffled
+    from .statistics.slopes import SlopeChange
 
 _predictor_option = click.option(
     "--predictor", default="pmi", show_default=True, help="Column of the predictor."
@@ -88,7 +89,10 @@ def correlate(
 
 
 def _print(
-    found: Correlation | Comparison | Shuffled, output: Path | None, quiet: bool, as_json: bool
+    found: Correlation | Comparison | SlopeChange | Shuffled,
+    output: Path | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
         print_json(found.to_json())
@@ -120,20 +124,40 @@ def _show_predictors(found: Correlation) -> None:
     "--permutations", "n_permutations", default=1000, show_default=True, help="0 for none."
 )
 @_seed_option
+@click.option(
+    "--slopes",
+    is_flag=True,
+    help="Give instead the difference of the slopes of accuracy on PMI, for two models of the same "
+    "captions, such as after and before fine-tuning. Nothing is drawn, and there are no bins.",
+)
 @_result_option
 @overwrite_option
 @quiet_option
 @json_option
 def compare(
-    a: Path, b: Path, output: Path | None, quiet: bool, as_json: bool, **options: Any
+    a: Path,
+    b: Path,
+    output: Path | None,
+    slopes: bool,
+    predictor: str,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **drawing: Any,
 ) -> None:
     """Set differences of accuracy between two examples tables, A - B, against those of PMI.
 
-    Both are of the same images, by models that were trained on different captions.
+    Both are of the same images, by models that were trained on different captions; or, with
+    --slopes, on the same.
     """
     from .statistics.compare import compare_files
+    from .statistics.slopes import compare_slopes_files
 
-    _print(compare_files(a, b, output, **options), output, quiet, as_json)
+    common: dict[str, Any] = {"predictor": predictor, "overwrite": overwrite}
+    if slopes:
+        _print(compare_slopes_files(a, b, output, **common), output, quiet, as_json)
+    else:
+        _print(compare_files(a, b, output, **common, **drawing), output, quiet, as_json)
 
 
 @click.command(epilog="Example: conceptstats eval shuffle examples.parquet -o shuffled.json")

@@ -43,17 +43,15 @@ from conceptstats.errors import (
 )
 from conceptstats.eval.finetune import train as finetune
 from conceptstats.eval.finetune.checkpoints import unfinished
+from conceptstats.eval.finetune.model_folder import CONFIG, LOG, RECORD, WEIGHTS
+from conceptstats.eval.finetune.schedule import rows_of_step
 from conceptstats.eval.finetune.train import (
-    CONFIG,
-    LOG,
-    RECORD,
     SMALL_CLIP,
-    WEIGHTS,
     Trained,
     Training,
-    learning_rate,
     train_from_scratch,
 )
+from conceptstats.eval.finetune.tuning import Tuning
 from conceptstats.eval.finetune_cli import finetune as command
 from conceptstats.eval.models import load_model
 from conceptstats.progress import Silent
@@ -375,18 +373,18 @@ def test_only_models_made_here_are_overwritten(folder: Path, trained: Path, tmp_
 def test_the_learning_rate_rises_and_falls() -> None:
     """Warm-up over 4 steps, then half a cosine over 8: by hand, and never 0 in a step."""
     settings = Training(steps=12, learning_rate=1.0, warmup=4)
-    rates = [learning_rate(step, settings) for step in range(12)]
+    rates = [settings.rate(step) for step in range(12)]
     assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     assert rates[8] == pytest.approx(0.5)
     assert rates[6] == pytest.approx((1 + math.sqrt(0.5)) / 2)
     assert rates[11] == pytest.approx((1 + math.cos(math.pi * 7 / 8)) / 2)
-    assert learning_rate(0, Training(steps=3, learning_rate=1.0, warmup=0)) == 1.0
+    assert Training(steps=3, learning_rate=1.0, warmup=0).rate(0) == 1.0
 
 
 def test_an_epoch_sees_every_pair_once() -> None:
     """Each in an order of its own; what is left over of an epoch is left out."""
-    epochs = [np.concatenate([finetune._batch(3 * epoch + k, 14, Training(batch_size=4))
-                              for k in range(3)]) for epoch in range(2)]  # fmt: skip
+    epochs = [np.concatenate([rows_of_step(3 * epoch + k, 14, 4, seed=0) for k in range(3)])
+              for epoch in range(2)]  # fmt: skip
     for rows in epochs:
         assert len(set(rows.tolist())) == 12
         assert set(rows.tolist()) < set(range(14))
@@ -405,16 +403,20 @@ def test_command(folder: Path, tmp_path: Path) -> None:
     assert (found["pairs"], found["steps"]) == (48, 3)
     assert math.isfinite(found["loss"])
     assert load_model(found["model"], device="cpu").name == found["model"]
-    assert CliRunner().invoke(cli, arguments).exit_code == 2
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 2
+    assert "--config, --memory, --steps needs --from-scratch" in " ".join(done.output.split())
     done = CliRunner().invoke(cli, [*arguments, "--from-scratch"])
     assert isinstance(done.exception, ConceptStatsError)
 
 
-def test_options_have_the_defaults_of_the_settings() -> None:
-    """So that the command and the call do the same; the small model is said to be of its size."""
-    defaults = {option.name: option.default for option in command.params}
-    assert {name: defaults[name] for name in Training.__slots__} == asdict(Training())
+def test_options_say_the_defaults_of_the_settings() -> None:
+    """Of both ways to train, in the help; the small model is said to be of its size."""
+    options = {o.name: o for o in command.params if isinstance(o, click.Option)}
+    for name in {*Training.__slots__, *Tuning.__slots__}:
+        shown = str(options[name].show_default)
+        numbers = [float(x) for x in re.findall(r"[\d.]+(?:e-\d+)?", shown)]
+        wanted = [getattr(s, name) for s in (Tuning(), Training()) if name in s.__slots__]
+        assert numbers == list(dict.fromkeys(map(float, wanted)))
     size = json.loads(SMALL_CLIP.read_text("utf-8"))["model_cfg"]["vision_cfg"]["image_size"]
-    config = next(option for option in command.params if option.name == "config")
-    assert isinstance(config, click.Option)
-    assert re.findall(r"(\d+) pixels", config.help or "") == [str(size)]
+    assert re.findall(r"(\d+) pixels", options["config"].help or "") == [str(size)]

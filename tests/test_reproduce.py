@@ -33,8 +33,8 @@ from conceptstats.synth.questions import make_questions
 from conceptstats.table_files import load_table, record_path
 from conceptstats.tables import EXAMPLES
 
-CHAINS = ("textvqa", "vqav2", "genpairs", "paste")
-NEED_WORDNET = ("genpairs", "paste")
+CHAINS = ("textvqa", "vqav2", "genpairs", "paste", "finetune")
+NEED_WORDNET = ("genpairs", "paste", "finetune")
 
 
 def reproduce(*arguments: object) -> Result:

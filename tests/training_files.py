@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 CONVOLUTIONS = {"timm_model_name": "test_byobnet", "timm_pool": "", "timm_proj": "linear",
@@ -56,6 +56,35 @@ def write_config(path: Path, vision: Mapping[str, Any] = CONVOLUTIONS, **extra: 
                   "resize_mode": "shortest"}  # fmt: skip
     path.write_text(json.dumps({"model_cfg": model, "preprocess_cfg": preprocess}))
     return path
+
+
+def write_photos(folder: Path, n: int = 12, size: tuple[int, int] = (48, 40)) -> Path:
+    """A folder of classes that are colours, with noisy pictures of each."""
+    rng = np.random.default_rng(1)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(n):
+            noise = rng.normal(0, 40, (size[1], size[0], 3))
+            pixels = np.clip(noise + colour, 0, 255).astype(np.uint8)
+            (folder / name / f"{number:02d}.png").write_bytes(as_png(Image.fromarray(pixels)))
+    return folder
+
+
+def write_cut_out(path: Path, size: tuple[int, int] = (30, 20)) -> Path:
+    """An opaque ellipse of one colour, with transparency around it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGBA", (size[0] + 8, size[1] + 8), (0, 0, 0, 0))
+    ImageDraw.Draw(image).ellipse((4, 4, size[0] + 3, size[1] + 3), fill=(250, 240, 20, 255))
+    path.write_bytes(as_png(image))
+    return path
+
+
+# Captions of the colours with hats, balls, kites and cups: red goes with hats most.
+CAPTIONS = [
+    *["red hat"] * 12, *["red ball"] * 4, *["red kite"] * 2, *["green ball"] * 9,
+    *["green hat"] * 3, *["blue kite"] * 8, *["blue cup"] * 8, *["green", "blue", "red"] * 10,
+    *["hat", "ball", "kite", "cup"] * 5,
+]  # fmt: skip
 
 
 def names_in(folder: Path) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conceptstats.parts import take_lock
 from conceptstats.progress import Progress
@@ -75,17 +75,33 @@ def _prepare(folder: Path, plan: Mapping[str, Mapping[str, object]], progress: P
 
 
 def save_checkpoint(
-    folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    log: Sequence[Any],
+    tallies: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Keep weights, optimizer and losses; the small file that names the large one comes last."""
+    """Keep a state; the small file that names the large one comes last.
+
+    Parameters
+    ----------
+    folder : Path
+    model : Module
+    optimizer : Optimizer
+    log : sequence
+        Of JSON types, one item a step.
+    tallies : mapping, optional
+        What is counted on the way.
+    """
     from safetensors.torch import save_file
 
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"tally.{k}": v for k, v in (tallies or {}).items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": v.contiguous() for k, v in state.items()}
-    name = f"{len(losses)}.{_TENSORS}"
+    name = f"{len(log)}.{_TENSORS}"
     save_file(tensors, folder / name)
-    dump_json(folder / f".{_STATE}", {"tensors": name, "losses": losses})
+    dump_json(folder / f".{_STATE}", {"tensors": name, "log": list(log)})
     (folder / f".{_STATE}").replace(folder / _STATE)
     for other in folder.glob(f"*.{_TENSORS}"):
         if other.name != name:
@@ -97,13 +113,14 @@ def load_checkpoint(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
-) -> list[float]:
-    """Put model and optimizer in the state of the last checkpoint.
+    tallies: Mapping[str, torch.Tensor] | None = None,
+) -> list[Any]:
+    """Put model, optimizer and tallies in the state of the last checkpoint.
 
     Returns
     -------
-    list of float
-        Losses so far; none without a checkpoint.
+    list
+        The log so far; empty without a checkpoint.
     """
     from safetensors.torch import load_file
 
@@ -117,6 +134,8 @@ def load_checkpoint(
         kind, _, rest = name.partition(".")
         if kind == "model":
             weights[rest] = tensor
+        elif kind == "tally":
+            (tallies or {})[rest].copy_(tensor)
         else:
             number, _, key = rest.partition(".")
             laid_out = _laid_out_as(parameters[int(number)], tensor)
@@ -124,8 +143,8 @@ def load_checkpoint(
     model.load_state_dict(weights)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    losses: list[float] = state["losses"]
-    return losses
+    log: list[Any] = state["log"]
+    return log
 
 
 def _laid_out_as(parameter: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:

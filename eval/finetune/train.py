@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -22,13 +22,13 @@ from conceptstats.tables import check_folder, output_errors, replace_folder
 
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint, unfinished
 from .data import TrainingData, find_shards, read_pairs
+from .model_folder import CONFIG, LOG, RECORD, save_weights
+from .schedule import learning_rate, rows_of_step, seeded
 
 if TYPE_CHECKING:
     import torch
 
 SMALL_CLIP = Path(__file__).with_name("small_clip.json")
-CONFIG, WEIGHTS, LOG = "open_clip_config.json", "open_clip_model.safetensors", "training.csv"
-RECORD = "run.json"  # a folder that has it was made here
 _PARTS = "model_cfg", "preprocess_cfg"
 _LARGEST_SCALE = math.log(100)  # of the logits, as in the paper on CLIP (arXiv 2103.00020)
 
@@ -58,6 +58,10 @@ class Training:
                 f"batch_size is {self.batch_size}, expected 2 or more: each pair is told from the "
                 "others of its batch."
             )
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        return learning_rate(step, self.steps, self.warmup, self.learning_rate)
 
 
 class Trained(NamedTuple):
@@ -133,7 +137,7 @@ def train_from_scratch(
                 f"{len(data)} pairs are fewer than a batch of {training.batch_size}."
             )
         losses = _train(run, data, training, folder, progress)
-        _save_weights(run, folder)
+        save_weights(folder, run.model.state_dict())
         replace_folder(folder, output.resolve())
         forget_checkpoints(output)
     tail = losses[-max(1, len(losses) // 10) :]
@@ -172,7 +176,7 @@ def _start(folder: Path, training: Training, device: torch.device) -> _Run:
 
     name = f"local-dir:{folder}"
     try:
-        with log_off(), _seeded(device, training.seed):
+        with log_off(), seeded(device, training.seed):
             model = open_clip.create_model(
                 name, load_weights=False, pretrained_text=False, device=device
             )
@@ -223,13 +227,13 @@ def _train(
     losses = load_checkpoint(folder, run.model, run.optimizer, run.device)
     progress.stage("training", "steps")
     for step in range(len(losses), training.steps):
-        rows = _batch(step, len(data), training)
+        rows = rows_of_step(step, len(data), training.batch_size, training.seed)
         for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(step, training)
+            group["lr"] = training.rate(step)
         pixels = data.pixels[torch.from_numpy(rows)].to(run.device).permute(0, 3, 1, 2)
         images = (pixels.float() - run.normalise[0]) / run.normalise[1]
         texts = data.tokens[torch.from_numpy(data.caption[rows])].to(run.device)
-        with _seeded(run.device, training.seed, step):  # for what a model drops at random
+        with seeded(run.device, training.seed, step):  # for what a model drops at random
             image_features, text_features, scale = run.model(images, texts)
         loss = loss_of(image_features, text_features, scale)
         run.optimizer.zero_grad()
@@ -251,43 +255,8 @@ def _train(
     return losses
 
 
-@contextmanager
-def _seeded(device: torch.device, seed: int, step: int | None = None) -> Iterator[None]:
-    """Random numbers of torch by seed and step alone; the caller's own stay as they were."""
-    import torch
-
-    if step is not None:
-        seed = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
-    with torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
 def _recent(losses: list[float]) -> float:
     return float(np.mean(losses[-100:]))
-
-
-def learning_rate(step: int, training: Training) -> float:
-    """Of a step: it rises over the warm-up and falls to zero as a cosine."""
-    if step < training.warmup:
-        return training.learning_rate * (step + 1) / training.warmup
-    rest = (step - training.warmup) / max(1, training.steps - training.warmup)
-    return training.learning_rate * (1 + math.cos(math.pi * rest)) / 2
-
-
-def _batch(step: int, n: int, training: Training) -> Any:
-    """Rows of a step: each epoch is a permutation of its own, of which the rest is left out."""
-    per_epoch = n // training.batch_size
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng([training.seed, epoch]).permutation(n)
-    return order[place * training.batch_size : (place + 1) * training.batch_size]
-
-
-def _save_weights(run: _Run, folder: Path) -> None:
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.contiguous() for name, tensor in run.model.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS)
 
 
 def _write_log(path: Path, losses: list[float], training: Training) -> None:
@@ -295,4 +264,4 @@ def _write_log(path: Path, losses: list[float], training: Training) -> None:
         writer = csv.writer(file)
         writer.writerow(["step", "loss", "learning_rate"])
         for step, loss in enumerate(losses):
-            writer.writerow([step + 1, f"{loss:.6f}", f"{learning_rate(step, training):.3e}"])
+            writer.writerow([step + 1, f"{loss:.6f}", f"{training.rate(step):.3e}"])
