@@ -14,7 +14,7 @@ demo: $(VENV)/.installed ## Index a generated corpus and compare with the truth
 	$(BIN)/conceptstats demo -o demo-output
 
 test: $(VENV)/.installed ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed ## Style, types, import rules
 	$(BIN)/ruff check .
