@@ -13,8 +13,8 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed ## Index a generated corpus and compare with the truth
 	$(BIN)/conceptstats demo -o demo-output
 
-test: $(VENV)/.installed ## Run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(VENV)/.installed ## Run the tests, on each core a process with one thread
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed ## Style, types, import rules
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("
 ON_PUBLISHED_DATA = ("3_concept_frequency", "4_vqa")  # the others make their data
 
 
+@pytest.mark.timeout(600)  # two of them train models
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(notebook: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every cell of the notebook runs, on data that it makes itself or on published data."""
