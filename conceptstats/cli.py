@@ -29,7 +29,7 @@ _EXTRA_OF = (
         "webdataset": "synth",
     }
     | dict.fromkeys(
-        "altair jinja2 matplotlib open_clip pandas pingouin safetensors statsmodels timm torch "
+        "altair jinja2 matplotlib open_clip openpyxl pandas pingouin safetensors statsmodels timm "
         "torchvision vl_convert".split(),
         "eval",
     )
