@@ -30,7 +30,7 @@ _EXTRA_OF = (
     }
     | dict.fromkeys(
         "altair jinja2 matplotlib open_clip openpyxl pandas pingouin safetensors statsmodels timm "
-        "torchvision vl_convert".split(),
+        "torch torchvision vl_convert".split(),
         "eval",
     )
     | dict.fromkeys("accelerate diffusers sentencepiece transformers".split(), "models")
