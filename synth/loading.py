@@ -46,13 +46,13 @@ def loading(model: str, *, quiet: bool) -> Iterator[None]:
 
 
 def _hint(model: str, error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
-        return "--device cpu, or a smaller model"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "--precision bf16, --device cpu, or a smaller model"
     if Path(model).is_dir():
-        return "are the weights, the config and the processor there, and whole?"
+        return "are the weights, the config and the processor or tokeniser there, and whole?"
     if "gated" in str(error).lower():
         return "accept the model's terms on the hub, and log in with `hf auth login`"
-    return "without a network: get its files elsewhere, and name their folder"
+    return "ORG/NAME on the hub, or a folder; without a network, get its files elsewhere"
 
 
 def refuse_random(module: Any, loaded: Mapping[str, Any], model: str, what: str) -> None:

@@ -105,12 +105,12 @@ def write_tiny_model(
 
 
 def _writer(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    from .prompts.wording import _QUESTION, fill
+    from .prompts.wording import QUESTION, fill
 
     if not rows:
         raise ModelError("a writer needs probes to learn.", "--probes PROBES")
     pairs = [(row["key"], row["accessory"]) for row in rows]
-    asked = [f"<user>{fill(_QUESTION, *pair)}</turn><assistant>" for pair in pairs]
+    asked = [f"<user>{fill(QUESTION, *pair)}</turn><assistant>" for pair in pairs]
     _chat(folder, dict(zip(asked, (fill(_SENTENCE, *pair) for pair in pairs), strict=True)))
 
 

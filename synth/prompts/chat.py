@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -20,12 +17,13 @@ import transformers
 import xxhash
 from transformers import GenerationConfig, LogitsProcessorList
 
-from conceptstats.errors import ConceptStatsError, ModelError, ParameterError
+from conceptstats.errors import ModelError, ParameterError
 
+from ..devices import Device, find_device
+from ..loading import loading
 from .sampling import Sampling, draw_token, uniforms
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-Device = Literal["auto", "cpu", "cuda"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _AT_ONCE = 16  # texts that a model always gets; empty places are filled up
@@ -275,9 +273,9 @@ def load_chat_model(
         raise ParameterError(
             f"precision is {precision!r}, expected {' or '.join(get_args(Precision))}."
         )
-    place = _find_device(device)
+    place = find_device(device)
     name = str(model)
-    with _loading(name, quiet=quiet):
+    with loading(name, quiet=quiet):
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
             name,
@@ -321,49 +319,6 @@ def _set_up(name: str, tokenizer: Any, module: Any) -> None:
         pad_token_id=ends[0] if pad is None else pad,
         bos_token_id=tokenizer.bos_token_id,
     )
-
-
-def _find_device(device: str) -> torch.device:
-    """Where a model runs: auto is a GPU where there is one."""
-    if device not in get_args(Device):
-        raise ParameterError(f"device is {device!r}, expected auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device is 'cuda', and torch finds no GPU here.", "--device cpu")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
-
-
-@contextmanager
-def _loading(model: str, *, quiet: bool) -> Iterator[None]:
-    """Turn what goes wrong as a model is loaded into errors; the log is not shown."""
-    log: Any = transformers.utils.logging
-    bars = log.is_progress_bar_enabled()
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    if quiet or not sys.stderr.isatty():
-        log.disable_progress_bar()
-    try:
-        yield
-    except ConceptStatsError:
-        raise
-    except Exception as error:  # of transformers, torch, safetensors, the hub, the network
-        reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
-    finally:
-        logging.disable(before)
-        if bars:
-            log.enable_progress_bar()
-
-
-def _hint(model: str, error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "--precision bf16, --device cpu, or a smaller model"
-    if Path(model).is_dir():
-        return "are the weights, the config and the tokeniser there, and whole?"
-    if "gated" in str(error).lower():
-        return "accept the model's terms on the hub, and log in with `hf auth login`"
-    return "ORG/NAME on the hub, or a folder; without a network, get its files elsewhere"
 
 
 def _fingerprint(module: Any, tokenizer: Any) -> str:

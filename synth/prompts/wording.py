@@ -25,7 +25,7 @@ TEMPLATES = (
 SENTENCES = Sampling(temperature=0.1, min_p=0.05, max_new_tokens=50)  # as published
 
 _ARTICLE = re.compile(r"\b([Aa]) (?=\{(?:key|accessory)\})")
-_QUESTION = (
+QUESTION = (
     'Write one sentence that describes an image in which both "{key}" and "{accessory}" are in '
     'focus. Use the words "{key}" and "{accessory}" as they stand here, and name no other animal, '
     "plant or thing that could be taken for the subject. Answer with the sentence alone."
@@ -118,12 +118,12 @@ def chat_writer(model: ChatModel, sampling: Sampling = SENTENCES) -> Writer:
 
     def write(wanted: Sequence[Wanted]) -> list[str]:
         questions = [
-            Question(one.item, (Turn("user", fill(_QUESTION, one.key, one.accessory)),), one.seed)
+            Question(one.item, (Turn("user", fill(QUESTION, one.key, one.accessory)),), one.seed)
             for one in wanted
         ]
         return [first_line(answer.text) for answer in model.answer(questions, sampling)]
 
-    settings = {**model.settings, "question": _QUESTION, "sampling": asdict(sampling)}
+    settings = {**model.settings, "question": QUESTION, "sampling": asdict(sampling)}
     return Writer("model", model.name, settings, write)
 
 
