@@ -49,13 +49,13 @@ def random_chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def taught_chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned what to say of six pairs; of one a sentence that names a dog."""
-    from conceptstats.synth.prompts.wording import _QUESTION
+    from conceptstats.synth.prompts.wording import QUESTION
 
     answers = {}
     for key in KEYS:
         for other in ACCESSORIES:
             beside = " and a dog" if (key, other) == ("polar bear", "snow") else ""
-            asked = f"<user>{fill(_QUESTION, key, other)}</turn><assistant>"
+            asked = f"<user>{fill(QUESTION, key, other)}</turn><assistant>"
             answers[asked] = f"A {key} with {other}{beside} ."
     folder = tmp_path_factory.mktemp("chat") / "taught"
     return write_tiny_chat(folder, answers)
@@ -335,7 +335,7 @@ def test_shares_and_kills_change_no_prompt(
     monkeypatch.setattr(run_module, "_PART", 4)
     monkeypatch.setattr(run_module.PromptCheck, "problem", lambda *_: None)
     monkeypatch.setattr(
-        "conceptstats.synth.prompts.wording._QUESTION", " ".join(WORDS[:20]) + " {key} {accessory}"
+        "conceptstats.synth.prompts.wording.QUESTION", " ".join(WORDS[:20]) + " {key} {accessory}"
     )
     probes = save_probes(tmp_path / "probes.parquet")
     writer = chat_writer(model, HOT)
