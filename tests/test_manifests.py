@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from conceptstats.manifests.manifest import (
     shipped_names,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 SMALL = """
 name = "small"
 title = "Two files"
@@ -49,8 +49,10 @@ WANTED = {
 
 @pytest.fixture(params=shipped_names())
 def shipped(request: pytest.FixtureRequest) -> Manifest:
-    """Each manifest that comes with the package."""
-    return load_manifest(request.param)
+    """Each manifest that comes with the package; its name is that of its file."""
+    manifest = load_manifest(request.param)
+    assert manifest.name == request.param
+    return manifest
 
 
 def test_all_data_of_the_papers_have_a_manifest() -> None:
@@ -59,8 +61,7 @@ def test_all_data_of_the_papers_have_a_manifest() -> None:
 
 
 def test_shipped_manifest_says_what_it_is(shipped: Manifest) -> None:
-    """The name is that of the file, the kind is known, and facts have their sources."""
-    assert (ROOT / "data_manifests" / f"{shipped.name}.toml").is_file()
+    """The kind is known, and facts have their sources."""
     assert shipped.kind != UNKNOWN
     assert shipped.access != UNKNOWN
     assert shipped.sources
@@ -98,10 +99,10 @@ def test_shipped_manifest_tells_what_to_do(shipped: Manifest) -> None:
 
 def test_shipped_manifests_have_no_empty_texts() -> None:
     """Not even in TOML: what is not known is the word unknown."""
-    for path in (ROOT / "data_manifests").glob("*.toml"):
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r'= ""(?!")', text), path.name
-        assert not re.search(r"TODO|FIXME|\?\?", text), path.name
+    for name in shipped_names():
+        text = (files("conceptstats.data_manifests") / f"{name}.toml").read_text(encoding="utf-8")
+        assert not re.search(r'= ""(?!")', text), name
+        assert not re.search(r"TODO|FIXME|\?\?", text), name
 
 
 def test_a_range_stands_for_its_files() -> None:
