@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import shutil
 import sys
 import tempfile
@@ -35,9 +36,9 @@ from open_clip_train.data import get_imagenet
 from PIL import Image
 
 from conceptstats.eval.models import Floats, OpenClip, find_device
-from conceptstats.eval.zeroshot.image_reading import decode_image
 from conceptstats.eval.zeroshot.judging import SLOTS
 from conceptstats.eval.zeroshot.run import zeroshot
+from conceptstats.pictures import decode_image
 from conceptstats.runs import dump_json
 
 WORK = Path(__file__).parent / "work"
@@ -87,7 +88,8 @@ def make_images(folder: Path, n: int, seed: int) -> Path:
 def make_model(
     name: str, precision: Any, device: torch.device, compiled: bool, images: Path
 ) -> Prepared:
-    """A model with random weights."""
+    """A model with random weights, the same every time."""
+    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tiny.json").write_text(json.dumps(TINY))
         open_clip.add_model_config(folder)
@@ -116,9 +118,9 @@ def make_classifier(model: Prepared, images: Path) -> Floats:
     """
     paths = [sorted(folder.iterdir())[0] for folder in sorted(images.iterdir())]
     pixels = torch.stack([model.preprocess(decode_image(path.read_bytes())) for path in paths])
-    kind = next(model.module.parameters()).dtype
+    pixels = pixels.to(model.device, open_clip.get_input_dtype(model.precision))
     with torch.inference_mode():
-        found = model.module.encode_image(pixels.to(model.device, kind)).float().cpu().numpy()
+        found = model.module.encode_image(pixels).float().cpu().numpy()
     rows = np.random.default_rng(0).normal(size=(N_CLASSES, found.shape[1]))
     mean = found.mean(axis=0)
     rows[: len(found)] = found - mean
@@ -144,7 +146,7 @@ def run_theirs(model: Prepared, images: Path, workers: int) -> float:
         workers=workers, imagenet_val=str(images),
     )  # fmt: skip
     data = get_imagenet(arguments, (model.preprocess, model.preprocess), "val")
-    kind = next(model.module.parameters()).dtype
+    kind = open_clip.get_input_dtype(model.precision)  # of what the image tower gives, too
     classifier = torch.from_numpy(model.weights.T).to(model.device, kind)
 
     def forward(image: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -171,13 +173,20 @@ def measure(
     runs: dict[str, list[Result]] = {side: [] for side in sides}
     for number in range(repeat + 1):
         for side, job in sides.items():
-            began = time.perf_counter()
+            began, cores = time.perf_counter(), core_seconds()
             accuracy = job(model, images, workers)
-            seconds = time.perf_counter() - began
+            seconds, cores = time.perf_counter() - began, core_seconds() - cores
             if number:
-                runs[side].append({"seconds": seconds, "per_s": n / seconds, "accuracy": accuracy})
+                runs[side].append({"seconds": seconds, "per_s": n / seconds,
+                                   "core_ms": 1000 * cores / n, "accuracy": accuracy})  # fmt: skip
             print(f"{model.name} {side:>12}  {n / seconds:10.1f} images/s", file=sys.stderr)
     return runs
+
+
+def core_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def stages(model: Prepared, images: Path, n: int) -> dict[str, float]:
@@ -231,13 +240,14 @@ def in_blocks(
 def rows(name: str, runs: dict[str, list[Result]]) -> list[str]:
     """Lines of the table of throughput."""
     rate = {side: median(run["per_s"] for run in found) for side, found in runs.items()}
+    cores = {side: median(run["core_ms"] for run in found) for side, found in runs.items()}
     right = {side: median(run["accuracy"] for run in found) for side, found in runs.items()}
     lines = []
     for side, found in runs.items():
         each = [run["per_s"] for run in found]
         lines.append(
             f"| {name} | {side} | {rate[side]:,.1f} ({min(each):,.1f}–{max(each):,.1f}) | "
-            f"{rate[side] / rate['open_clip']:.2f} | {right[side]:.4f} |"
+            f"{rate[side] / rate['open_clip']:.2f} | {cores[side]:.1f} | {right[side]:.4f} |"
         )
     return lines
 
@@ -272,7 +282,8 @@ def main() -> None:
             "stages_ms": stages(model, images, min(arguments.images, arguments.stage_images)),
         }
     print(
-        "| model | loop | images/s (least–most) | × open_clip | accuracy |\n|---|---|--:|--:|--:|"
+        "| model | loop | images/s (least–most) | × open_clip | core ms an image | accuracy |\n"
+        "|---|---|--:|--:|--:|--:|"
     )
     print("\n".join(line for name, found in results.items() for line in rows(name, found["runs"])))
     names = list(next(iter(results.values()))["stages_ms"])

@@ -15,10 +15,10 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conceptstats.class_names import ClassNames, Tokens, read_lines, words_of
+from conceptstats.class_names import ClassNames, Tokens, named_file, read_lines, words_of
 from conceptstats.errors import ParameterError
 from conceptstats.index import CaptionIndex
-from conceptstats.table_files import load_table
+from conceptstats.table_files import ENDINGS, conform, load_table
 from conceptstats.tables import numbers
 from conceptstats.wordnet import is_noun_or_adjective
 
@@ -35,7 +35,6 @@ ACCESSORIES = pa.schema(
         pa.field("seed", pa.int64()),  # of the answer
     ]
 )
-_TABLES = (".parquet", ".arrow")
 _DIGIT = re.compile(r"\d")
 
 
@@ -86,14 +85,13 @@ def filter_accessories(
         found = (reason for reason, speaks_against in checks if speaks_against(name))
         few = f"is in fewer than {min_count:,} captions" if n < min_count else None
         reasons.append(few or next(found, None))
-    table = {
+    columns = {
         "accessory": pa.array(names, pa.string()),
         "n_captions": pa.array(counts, pa.int64()),
-        "kept": pa.array([reason is None for reason in reasons]),
+        "kept": pa.array([reason is None for reason in reasons], pa.bool_()),
         "reason": pa.array(reasons, pa.string()),
     }
-    missing = {field.name: pa.nulls(len(names), field.type) for field in list(ACCESSORIES)[4:]}
-    return pa.table({**table, **missing}, schema=ACCESSORIES)
+    return conform(pa.table(columns), ACCESSORIES, "accessories")
 
 
 def naming_words(
@@ -127,21 +125,32 @@ def read_accessories(text: str | Path) -> list[str]:
 
     Raises
     ------
-    ParameterError, TableError
+    ParameterError
+        When there is none.
+    TableError
     """
     text = str(text)
-    path = Path(text)
-    if "," in text or not (path.is_file() or path.suffix in (".txt", ".csv", ".tsv", *_TABLES)):
-        return [name.strip() for name in text.split(",")]
-    if path.suffix not in _TABLES:
-        lines = read_lines(path)
-        if not (path.suffix == ".csv" and _is_table(lines)):
-            return [line.split("\t")[0].strip() for line in lines]
-    table = load_table(path, ACCESSORIES)
-    names: list[str] = table.filter(pc.field("kept"))["accessory"].to_pylist()
+    path = named_file(text, (".txt", ".tsv", *ENDINGS))
+    names = text.split(",") if path is None else _read_file(path)
+    names = [" ".join(name.split()) for name in names]
+    if not any(names):
+        raise ParameterError(
+            f"{text or 'an empty text'} names no accessory.",
+            "a table of `conceptstats synth accessories` that keeps some, a file with one a line, "
+            "or names with commas between them",
+        )
     return names
 
 
-def _is_table(lines: list[str]) -> bool:
-    columns = {column.strip('"') for column in lines[0].split(",")} if lines else set()
-    return {"accessory", "kept"} <= columns
+def _read_file(path: Path) -> list[str]:
+    if path.suffix not in ENDINGS or (path.suffix == ".csv" and not _is_table(path)):
+        return [line.split("\t")[0] for line in read_lines(path)]
+    kept = load_table(path, ACCESSORIES).filter(pc.field("kept"))
+    names: list[str] = kept["accessory"].to_pylist()
+    return names
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a .csv has the columns of a table, or is a list of lines."""
+    head = next(iter(read_lines(path)), "")
+    return {"accessory", "kept"} <= {column.strip('"') for column in head.split(",")}

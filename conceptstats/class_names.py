@@ -5,7 +5,8 @@ A list of classes is one of
 - text, one class a line, other phrases behind tabs: ``fire engine<tab>fire truck``; an empty line
   keeps the place of a class that is left out;
 - text with a WordNet id in front of each line, as ImageNet's own list has them (``n01440764 tench,
-  Tinca tinca``), or with the ids alone: then the names are those of WordNet;
+  Tinca tinca``), or with the ids alone: then the names are those of WordNet; an empty line keeps a
+  place there too, but at the end;
 - JSON: a list of names, an object of name: [phrases], or one of index: {"name", "alternates"};
 - a list that an installed package brings under a name: ``imagenet``.
 """
@@ -13,8 +14,10 @@ A list of classes is one of
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,6 +28,8 @@ from conceptstats.reference import tokenize
 from conceptstats.wordnet import names_of_synset
 
 ENTRY_GROUP = "conceptstats.class_lists"  # of functions without arguments that give names
+WORD_PROFILES = ("words", "paper", "nouns")  # of an index: their concepts are single words
+_FILES = (".txt", ".csv", ".tsv", ".json")  # endings of what is a file in any case
 _WORDNET_LINE = re.compile(r"(n\d{8})(?:[\s,]+(.*))?")
 _IN_PARENTHESES = re.compile(r"\([^()]*\)")
 _NAMED = 8  # names in a note
@@ -88,21 +93,22 @@ def words_of(phrase: str) -> Tokens:
     return tuple(tokenize(phrase))
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], separator: str = ", ") -> str:
     """Some names, for a message."""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
+    return f"{separator.join(names[:_NAMED])}{more}"
 
 
 def settle(classes: ClassNames) -> Settled:
     """Give each phrase to one class.
 
     A phrase that is the name of a class belongs to it alone, and another that several classes have
-    to none: captions with it would count for both. Of classes with one name the first has it.
+    to none: captions with it would count for both. Of classes with one name the first has it. A
+    name without a word, such as "!", has no phrase.
     """
     first: dict[Tokens, int] = {}
     home = [
-        first.setdefault(words_of(name), place) if name else place
+        first.setdefault(words, place) if (words := words_of(name)) else place
         for place, name in enumerate(classes.names)
     ]
     claims: dict[Tokens, set[int]] = {}
@@ -129,6 +135,8 @@ def settle(classes: ClassNames) -> Settled:
 
 def _notes(classes: ClassNames, home: list[int], shared: list[str]) -> list[str]:
     notes = []
+    if wordless := [name for name in classes.names if name and not words_of(name)]:
+        notes.append(f"Left out classes without a word ({len(wordless):,}): {listed(wordless)}.")
     twins = [
         f"{classes.names[place]} ({at} and {place})" for place, at in enumerate(home) if at != place
     ]
@@ -180,17 +188,28 @@ def read_classes(text: str | Path) -> ClassNames:
     Raises
     ------
     ParameterError
-        When the file cannot be read, or the list is not installed.
+        When the file cannot be read or names no class, or the list is not installed.
     ProfileError
         When the file has ids of WordNet alone, and WordNet is not installed.
     """
     text = str(text)
-    path = Path(text)
-    if "," not in text and (path.is_file() or path.suffix in (".txt", ".csv", ".tsv", ".json")):
-        return _parse_json(path) if path.suffix == ".json" else _parse_lines(read_lines(path))
-    if "," in text or (found := named_list(text)) is None:
-        return class_names([name.strip() for name in text.split(",")])
+    if (path := named_file(text, _FILES)) is not None:
+        found = _from_rows(_parse_json(path) if path.suffix == ".json" else _parse_lines(path))
+    else:
+        found = named_list(text) or _from_rows([name] for name in text.split(","))
+    if not any(found.names):
+        raise ParameterError(
+            f"{text or 'an empty text'} names no class.",
+            "a file with one name a line, or names with commas between them",
+        )
     return found
+
+
+def named_file(text: str, endings: Sequence[str]) -> Path | None:
+    """The file that a text names: one that is there, or, without a comma, one that ends as such."""
+    path = Path(text)
+    is_there = os.path.isfile(text)  # noqa: PTH113  # of a text too long for a name it says no
+    return path if is_there or ("," not in text and path.suffix in endings) else None
 
 
 def named_list(name: str) -> ClassNames | None:
@@ -211,7 +230,7 @@ def named_list(name: str) -> ClassNames | None:
     return None
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: str | Path) -> list[str]:
     """Lines of a text file.
 
     Raises
@@ -219,43 +238,59 @@ def read_lines(path: Path) -> list[str]:
     ParameterError
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(
             f"{path} cannot be read: {error}.", "a UTF-8 file with one name a line"
         ) from error
 
 
-def _parse_lines(lines: list[str]) -> ClassNames:
-    found = [_WORDNET_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
-    if found and all(found):
-        rows = [_wordnet_row(match[1], match[2]) for match in found if match]
-    else:
-        rows = [[part.strip() for part in line.split("\t")] for line in lines]
-    return _from_rows(rows)
+def _parse_lines(path: Path) -> list[list[str]]:
+    lines = read_lines(path)
+    found = [_WORDNET_LINE.fullmatch(line.strip()) for line in lines]
+    if not any(found):
+        return [line.split("\t") for line in lines]
+    for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
+        if line.strip() and not match:
+            raise ParameterError(
+                f"{path}, line {number:,}: {line!r} has no WordNet id, as other lines have.",
+                "n01440764 tench, Tinca tinca",
+            )
+    last = max(number for number, match in enumerate(found) if match)
+    return [_wordnet_row(match[1], match[2]) if match else [""] for match in found[: last + 1]]
 
 
 def _wordnet_row(wordnet_id: str, names: str | None) -> list[str]:
     if not names:
         return names_of_synset(wordnet_id)
-    return [name.strip() for name in re.split(r",\s|\t", names)]
+    return re.split(r",\s|\t", names)
 
 
-def _from_rows(rows: list[list[str]]) -> ClassNames:
-    rows = [row or [""] for row in rows]
+def _from_rows(rows: Iterable[Sequence[str]]) -> ClassNames:
+    """Names with their phrases, with single blanks."""
+    plain = [[" ".join(phrase.split()) for phrase in row] for row in rows]
     return ClassNames(
-        tuple(row[0] for row in rows),
-        tuple(tuple(phrase for phrase in row[1:] if phrase) for row in rows),
+        tuple(row[0] for row in plain),
+        tuple(tuple(phrase for phrase in row[1:] if phrase) for row in plain),
     )
 
 
-def _parse_json(path: Path) -> ClassNames:
+def _parse_json(path: Path) -> list[list[str]]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        counts = Counter(name for name, _ in pairs)
+        if twice := next((name for name, n in counts.items() if n > 1), None):
+            raise ParameterError(
+                f"{path} has the name {twice!r} more than once, and of these JSON keeps the last.",
+                "as a list, or text with one class a line, classes may share a name",
+            )
+        return dict(pairs)
+
     try:
-        data = json.loads("\n".join(read_lines(path)))
+        data = json.loads("\n".join(read_lines(path)), object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise ParameterError(f"{path} is not valid JSON: {error}.") from error
     try:
-        return _from_rows(_json_rows(data))
+        return _json_rows(data)
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise ParameterError(
             f"{path} holds no list of classes.",
@@ -265,16 +300,17 @@ def _parse_json(path: Path) -> ClassNames:
 
 
 def _json_rows(data: Any) -> list[list[str]]:
+    found: list[tuple[Any, Any]]
     if isinstance(data, list):
-        rows = [[name] for name in data]
-    elif all(isinstance(value, dict) for value in data.values()):
-        indices = sorted(int(index) for index in data)
-        if indices != list(range(len(indices))):
-            raise ValueError("indices")
-        values = [data[str(index)] for index in indices]
-        rows = [[value["name"], *value["alternates"]] for value in values]
+        found = [(name, []) for name in data]
+    elif all(name.isdigit() for name in data):  # a class of each index, whatever stands behind it
+        values = [data[str(index)] for index in range(len(data))]
+        found = [(value["name"], value["alternates"]) for value in values]
     else:
-        rows = [[name, *phrases] for name, phrases in data.items()]
+        found = list(data.items())
+    if not all(isinstance(phrases, list | dict) for _, phrases in found):
+        raise TypeError("phrases")  # a text would be taken for a list of letters
+    rows = [[name, *phrases] for name, phrases in found]
     if not all(isinstance(phrase, str) for row in rows for phrase in row):
         raise TypeError("phrases")
     return rows

@@ -18,14 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.accessories import KeyMatch, published_words
-from conceptstats.class_names import ClassNames, listed, settle, words_of
+from conceptstats.class_names import WORD_PROFILES, ClassNames, listed, settle, words_of
 from conceptstats.errors import ParameterError, UnknownConceptError
 from conceptstats.index import CaptionIndex
 from conceptstats.probes import Probes, probe_id, select_probes
 
 Missing = Literal["stop", "skip"]
-
-_OF_WORDS = ("words", "paper", "nouns")
 
 
 def select_class_probes(
@@ -46,7 +44,8 @@ def select_class_probes(
     classes : ClassNames
         In the order that ``class_index`` counts in.
     accessories : sequence of str, optional
-        By default every concept of the vocabulary that names no class.
+        By default every concept of the vocabulary that names no class, nor its kind, as the last
+        word of a name does ("bear" of "polar bear").
     key_match : {"phrase", "paper"}
         phrase: a class is the concept of its whole name. paper: the last word of its name, which
         classes share; then ``key`` and ``class_index`` are a class drawn among those that share
@@ -103,6 +102,8 @@ def _by_phrase(
         for place in unknown:
             keys[place] = ""
     others = [p for place in range(len(classes)) for p in classes.phrases(place)]
+    if accessories is None:
+        others += [words[-1] for phrase in others if (words := words_of(phrase))]
     naming = [found for phrase in others if (found := _concept(index, phrase)) is not None]
     probes = select_probes(index, keys, accessories, not_accessories=naming, seed=seed, **selection)
     return replace(probes, notes=notes + probes.notes)
@@ -111,7 +112,7 @@ def _by_phrase(
 def _is_whole(index: CaptionIndex, name: str) -> bool:
     """Whether a name can be one concept of the index, none of its words left out."""
     profile = index.profile
-    if profile.name in _OF_WORDS:
+    if profile.name in WORD_PROFILES:
         return len(words_of(name)) == 1 and len(set(profile.concepts_of(name))) == 1
     whole = getattr(profile, "whole", None)
     return (whole(name) is not None) if whole else bool(profile.concepts_of(name))
@@ -119,7 +120,7 @@ def _is_whole(index: CaptionIndex, name: str) -> bool:
 
 def _no_concepts(index: CaptionIndex, names: list[str], n: int) -> ParameterError:
     profile = index.profile.name
-    why = "which counts single words" if profile in _OF_WORDS else "in whose list they are not"
+    why = "which counts single words" if profile in WORD_PROFILES else "in whose list they are not"
     return ParameterError(
         f"{len(names):,} of {n:,} classes are no concept of {index.path}, of profile {profile}, "
         f"{why}: {listed(names)}.",
@@ -149,8 +150,8 @@ def _by_last_word(
     in_names = published_words(classes)
     sharing: dict[str, list[int]] = {}
     for place, name in enumerate(classes.names):
-        if name:
-            sharing.setdefault(name.lower().split()[-1], []).append(place)
+        if words := name.lower().split():
+            sharing.setdefault(words[-1], []).append(place)
     column = index.vocabulary.column("concept")
     in_vocabulary = pc.is_in(column, pa.array(sorted(in_names), column.type))
     concepts = set(column.filter(in_vocabulary).to_pylist())

@@ -216,7 +216,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. A build goes on where it was with the same command.", err=True)
+        click.echo("Interrupted. The same command goes on where it was.", err=True)
         sys.exit(130)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

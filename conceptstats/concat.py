@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,14 @@ from conceptstats.accessories import ACCESSORIES
 from conceptstats.errors import ConceptStatsError, ParameterError, TableError
 from conceptstats.runs import run_record
 from conceptstats.shards import Shard, parse_shard
-from conceptstats.table_files import check_ending, fingerprint, load_table, record_path, save_table
+from conceptstats.table_files import (
+    check_output,
+    fingerprint,
+    load_table,
+    record_path,
+    relocated,
+    save_table,
+)
 from conceptstats.tables import (
     ACCURACIES,
     ANSWERS,
@@ -32,10 +38,9 @@ from conceptstats.tables import (
     QUESTIONS,
 )
 
-Item = TypeVar("Item")
+Ints = npt.NDArray[np.int64]
 
 PLACE = "place"  # column: where a row's item stood in the input that the shares are of
-_LEFT_OUT = {"skipped", "dropped", "failed"}  # lists in a run record: items without a row
 
 
 class _Kind(NamedTuple):
@@ -95,9 +100,9 @@ def concat(
     """Put tables of one kind into one.
 
     Rows come in the order of the items that the shares were taken from: by the column ``place``
-    where the tables have it; else, where the run records say which shares of one run they are and
-    none is missing, every n-th from each; else in the order given. Paths of pictures are made
-    relative to the new table.
+    where the tables have it and no two the same; else, if they are all the answers to questions,
+    none left out, every n-th from each share; else table after table, as given. Paths of pictures
+    are made relative to the new table. Probes that stand in several shares stand once.
 
     Parameters
     ----------
@@ -115,7 +120,7 @@ def concat(
     OutputExistsError, OutputError
     """
     output = Path(output)
-    check_ending(output)
+    check_output(output, overwrite=overwrite)
     if not tables:
         raise ParameterError("no table is given.")
     paths = [Path(path) for path in tables]
@@ -124,6 +129,8 @@ def concat(
     _check_columns(inputs)
     missing = _check_shares(inputs)
     joined = pa.concat_tables([one.table for one in inputs], promote_options="default")
+    if kind.schema is PROBES:
+        joined = _once(joined)  # shares of edited photographs may show the same pair
     _check_ids(joined, kind, inputs)
     joined, order = _in_order(joined, kind, inputs, missing)
     record = run_record(
@@ -150,7 +157,7 @@ def _kind_of(table: pa.Table, path: Path) -> _Kind:
 def _read(path: Path, kind: _Kind, output: Path) -> _Input:
     table = load_table(path, kind.schema)
     if kind.schema is IMAGES:
-        table = _relocate(table, path.parent, output.parent)
+        table = relocated(table, path.parent, output.parent)
     record = None
     with suppress(OSError, ValueError):
         record = json.loads(record_path(path).read_text(encoding="utf-8"))
@@ -158,16 +165,6 @@ def _read(path: Path, kind: _Kind, output: Path) -> _Input:
     with suppress(ConceptStatsError, TypeError, KeyError):
         shard = parse_shard(str(record["arguments"]["shard"])) if record else None
     return _Input(path, table, record, shard)
-
-
-def _relocate(table: pa.Table, old: Path, new: Path) -> pa.Table:
-    """Paths of pictures, relative to another folder."""
-    paths = [
-        path if Path(path).is_absolute() else Path(os.path.relpath(old / path, new)).as_posix()
-        for path in table["path"].to_pylist()
-    ]
-    at = table.schema.get_field_index("path")
-    return table.set_column(at, table.schema.field(at), pa.array(paths, pa.string()))
 
 
 def _check_columns(inputs: list[_Input]) -> None:
@@ -224,6 +221,12 @@ def _settings(one: _Input) -> dict[str, Any]:
     return {**arguments, **rest, "inputs": sorted(record.get("inputs", {}).values())}
 
 
+def _once(table: pa.Table) -> pa.Table:
+    """The table without rows that are the same as an earlier one in every column."""
+    first = {repr(row): at for at, row in reversed(list(enumerate(table.to_pylist())))}
+    return table.take(pa.array(sorted(first.values()), pa.int64()))
+
+
 def _check_ids(table: pa.Table, kind: _Kind, inputs: list[_Input]) -> None:
     columns = [name for name in kind.id_columns if name in table.column_names]
     if kind.schema is PROMPTS and len(columns) == 1:
@@ -248,47 +251,29 @@ def _check_ids(table: pa.Table, kind: _Kind, inputs: list[_Input]) -> None:
 def _in_order(
     table: pa.Table, kind: _Kind, inputs: list[_Input], missing: list[str]
 ) -> tuple[pa.Table, str]:
+    """The rows by the places of their items, and how these were found."""
     if PLACE in table.column_names and not table[PLACE].null_count:
-        order = np.argsort(table[PLACE].to_numpy(), kind="stable")
-        return table.take(pa.array(order)), "place"
-    shares = {one.shard.index: one.table for one in inputs if one.shard and one.shard.n > 1}
-    left_out = any(one.record and any(one.record.get(name) for name in _LEFT_OUT) for one in inputs)
-    if shares and not missing and not left_out:
-        first = kind.id_columns[0]
-        column = "probe_id" if "probe_id" in table.column_names else first
-        begins = dict(
-            zip(
-                [one.shard.index for one in inputs if one.shard],
-                accumulate((len(one.table) for one in inputs), initial=0),
-                strict=False,
-            )
-        )
-        items = [_items(shares[i][column].to_pylist(), begins[i]) for i in range(len(shares))]
-        found = interleave(items)
-        if found is not None:
-            return table.take(pa.array([row for item in found for row in item])), "shards"
-    return table, "given"
+        order, places = "place", table[PLACE].to_numpy()
+        n_theirs = sum(len(pc.unique(one.table[PLACE])) for one in inputs)
+        is_sound = len(np.unique(places)) == n_theirs  # no two tables have one in common
+    else:
+        order, places = "shards", _every_nth(inputs)
+        is_sound = np.array_equal(np.sort(places), np.arange(table.num_rows))
+        # Other kinds come in shares of blocks, or have several rows an item.
+        is_sound &= kind.schema is ANSWERS and not missing
+    if not is_sound:
+        return table, "given"
+    return table.take(pa.array(np.argsort(places, kind="stable"))), order
 
 
-def interleave(shares: Sequence[Sequence[Item]]) -> list[Item] | None:
-    """Put back in order what `Shard.take` took apart; None where the numbers do not fit.
-
-    >>> interleave([["a", "d"], ["b"], ["c"]])
-    ['a', 'b', 'c', 'd']
-    """
-    n = sum(map(len, shares))
-    if [len(share) for share in shares] != [
-        len(range(i, n, len(shares))) for i in range(len(shares))
-    ]:
-        return None
-    return [shares[place % len(shares)][place // len(shares)] for place in range(n)]
-
-
-def _items(ids: Sequence[str | None], begin: int) -> list[range]:
-    """Rows of each item of a share, numbered from ``begin``: those of one probe stand together."""
-    items = []
-    for _, group in groupby(ids):
-        n = len(list(group))
-        items.append(range(begin, begin + n))
-        begin += n
-    return items
+def _every_nth(inputs: list[_Input]) -> Ints:
+    """Places of the rows of shares that left none out; of other tables -1."""
+    found = []
+    for one in inputs:
+        rows = np.arange(one.table.num_rows)
+        left_out = bool((one.record or {}).get("skipped"))
+        if one.shard is None or one.shard.n == 1 or left_out:
+            found.append(np.full(len(rows), -1))
+        else:
+            found.append(one.shard.index + one.shard.n * rows)
+    return np.concatenate(found)

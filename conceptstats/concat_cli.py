@@ -22,7 +22,8 @@ from conceptstats.printing import print_facts, print_json
 def concat(tables: tuple[Path, ...], output: Path, overwrite: bool, as_json: bool) -> None:
     """Put TABLES of one kind together: the shares (--shard) of one run, or several runs.
 
-    Shares are put back into the order of what they were taken from. No id may stand twice.
+    Shares are put back into the order of what they were taken from, where their rows tell it; else
+    they stand one after another. No id may stand twice.
     """
     from conceptstats.concat import concat as concat_tables
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conceptstats.class_names import (
+    WORD_PROFILES,
     ClassNames,
     Tokens,
     listed,
@@ -25,8 +26,6 @@ from conceptstats.index import CaptionIndex
 from conceptstats.runs import dump_json, run_record
 from conceptstats.table_files import fingerprint, record_path
 from conceptstats.tables import FORMS, read_table, writing
-
-_OF_WORDS = ("words", "paper", "nouns")
 
 
 class ConceptList(NamedTuple):
@@ -94,10 +93,10 @@ class _Forms:
     """Forms of words in the captions of an index."""
 
     def __init__(self, index: CaptionIndex) -> None:
-        if index.profile.name not in _OF_WORDS:
+        if index.profile.name not in WORD_PROFILES:
             raise ParameterError(
                 f"{index.path} has the profile {index.profile.name}, expected "
-                f"{' or '.join(_OF_WORDS)}.",
+                f"{' or '.join(WORD_PROFILES)}.",
                 "forms of words are taken from an index of words",
             )
         table = read_table(index.path / "forms.arrow", FORMS)

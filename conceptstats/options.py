@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Container
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from conceptstats.errors import ParameterError
 from conceptstats.shards import Shard, parse_shard
@@ -89,3 +91,18 @@ device_option = click.option(
     show_default=True,
     help="auto: a GPU where there is one.",
 )
+
+
+def refuse_given(names: Container[str], why: str) -> None:
+    """Raise where the command line has one of these parameters, which would have no effect.
+
+    Raises
+    ------
+    click.UsageError
+        It says "--NAME WHY."
+    """
+    context = click.get_current_context()
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        if param.name in names and source == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{param.opts[0]} {why}.")

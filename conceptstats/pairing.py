@@ -161,9 +161,10 @@ def count_together(
     -------
     (classes,), (accessories,) and (classes, accessories) int64
     """
-    search = make_search(index, dict(enumerate([*classes, *accessories])))  # type: ignore[arg-type]
+    phrases = [*classes, *accessories]
+    search = make_search(index, {str(number): names for number, names in enumerate(phrases)})
     n = len(classes)
-    singles = np.zeros(n + len(accessories), np.int64)
+    singles = np.zeros(len(phrases), np.int64)
     pairs = np.zeros((n, len(accessories)), np.int64)
     for part in index.manifest.parts:
         held = search.block(part).held

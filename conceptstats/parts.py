@@ -124,6 +124,7 @@ def take_lock(lock: IO[str], output: Path) -> None:
 
 def _begin(parts: Parts, plan: Mapping[str, Any], progress: Progress) -> None:
     """Keep the parts of an earlier run with the same plan, and remove those of another."""
+    plan = json.loads(json.dumps(plan))  # as it is read back: tuples are lists
     old: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         old = json.loads((parts.folder / _PLAN).read_text(encoding="ascii"))
@@ -132,7 +133,7 @@ def _begin(parts: Parts, plan: Mapping[str, Any], progress: Progress) -> None:
             progress.say(f"going on with an unfinished run: {parts.n_done:,} parts are done")
         return
     if parts.n_done:
-        changed = [name for name in plan if plan[name] != old.get(name)]
+        changed = [name for name in {**old, **plan} if plan.get(name) != old.get(name)]
         progress.say(f"an unfinished run is dropped, as these have changed: {', '.join(changed)}")
     for file in parts.folder.iterdir():
         if file.name != _LOCK:

@@ -131,6 +131,8 @@ def paste_accessory(
     pixels = photo.copy()
     below = pixels[_slices(box)]
     below[:] = np.rint(below * (1 - alpha) + colours * alpha).astype(np.uint8)
+    if (below == photo[_slices(box)]).all():
+        raise ParameterError("the object looks like what is below it, so nothing would change.")
     return Pasted(pixels, box, fit.scale, fit.share, overlap)
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from conceptstats import pmi as measures
+from conceptstats.class_names import listed
 from conceptstats.errors import AbsentConceptError, ParameterError, UnknownConceptError
 from conceptstats.index import CaptionIndex
 from conceptstats.matching import (
@@ -62,7 +63,6 @@ SMALL_DIFFERENCE = 0.1
 _ENDS = 0.01, 0.99  # quantiles of PMI between which strata are of equal width
 _CHANCE = 3.0  # expected captions below which seeing none has a chance of 5% or more: exp(-3)
 _MAX_STRATA = 10_000
-_NAMED = 8  # names in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,9 @@ def _candidates(
     all_counts = numbers(index.vocabulary.column("n_captions"))
     known, same = _resolve(index, keys, "key", notes)
     if same:
-        pairs = [f"{keys[a]!r} (place {a}) and {keys[b]!r} ({b})" for a, b in same[:_NAMED]]
+        pairs = [f"{keys[a]!r} (place {a}) and {keys[b]!r} ({b})" for a, b in same]
         raise ParameterError(
-            f"two keys are one concept, {len(same)} times: {'; '.join(pairs)}.",
+            f"two keys are one concept, {len(same)} times: {listed(pairs, '; ')}.",
             "leave one out: captions do not tell them apart; an empty name keeps its place",
         )
     if accessories is None:
@@ -275,8 +275,7 @@ def _leave(found: Concepts, left: npt.NDArray[np.bool_], why: str, notes: list[s
 
 def _say(notes: list[str], what: str, names: Sequence[str]) -> None:
     if names:
-        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-        notes.append(f"Left out {what} ({len(names):,}): {', '.join(names[:_NAMED])}{more}.")
+        notes.append(f"Left out {what} ({len(names):,}): {listed(names)}.")
 
 
 def _stratify(
@@ -347,15 +346,15 @@ def _shortfalls(balance: list[dict[str, Any]]) -> list[str]:
     notes = []
     short = [row for row in balance if row["n_found"] < row["n_wanted"]]
     if short:
-        listed = ", ".join(f"{r['stratum']} ({r['n_found']} of {r['n_wanted']})" for r in short)
-        notes.append(f"Too few pairs in strata {listed}.")
+        strata = ", ".join(f"{r['stratum']} ({r['n_found']} of {r['n_wanted']})" for r in short)
+        notes.append(f"Too few pairs in strata {strata}.")
     for name in ("key", "accessory"):
         far = [row for row in balance if abs(row.get(f"d_{name}", 0)) >= SMALL_DIFFERENCE]
         if far:
-            listed = ", ".join(f"{row['stratum']} ({row[f'd_{name}']:+.2f})" for row in far)
+            strata = ", ".join(f"{row['stratum']} ({row[f'd_{name}']:+.2f})" for row in far)
             notes.append(
                 f"Frequencies of the {name} differ from the target by {SMALL_DIFFERENCE} standard "
-                f"deviations or more in strata {listed}. A larger min_count or min_expected, or "
+                f"deviations or more in strata {strata}. A larger min_count or min_expected, or "
                 "fewer strata, narrow what has to be matched."
             )
     unseen = balance[0]
@@ -379,9 +378,8 @@ def _missing_keys(found: Candidates, drawn: Drawn, balance: list[dict[str, Any]]
     if not missing:
         return []
     most = sorted(missing, key=lambda key: -len(missing[key]))
-    listed = "; ".join(f"{found.keys.names[i]} ({', '.join(missing[i])})" for i in most[:_NAMED])
-    more = f"; and {len(most) - _NAMED:,} more" if len(most) > _NAMED else ""
-    return [f"Other keys stand in for those without a pair in a stratum: {listed}{more}."]
+    keys = [f"{found.keys.names[i]} ({', '.join(missing[i])})" for i in most]
+    return [f"Other keys stand in for those without a pair in a stratum: {listed(keys, '; ')}."]
 
 
 def _probe_table(found: Candidates, drawn: Drawn, *, matched: bool) -> pa.Table:

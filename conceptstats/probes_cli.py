@@ -43,7 +43,7 @@ from conceptstats.printing import print_facts, print_json, print_table
     "--output",
     required=True,
     type=click.Path(path_type=Path),
-    help="Table to write: .parquet or .csv.",
+    help="Table to write.",
 )
 @click.option(
     "--strata",
@@ -101,16 +101,16 @@ def probes(
     from conceptstats.class_probes import select_class_probes
     from conceptstats.index import CaptionIndex
     from conceptstats.runs import run_record
-    from conceptstats.table_files import check_ending, fingerprint, save_table
+    from conceptstats.table_files import check_output, fingerprint, save_table
     from conceptstats.tables import PROBES
 
-    check_ending(output, (".parquet", ".csv"))
+    check_output(output, overwrite=overwrite)
     if take_all:
         options["per_stratum"] = None
     opened = CaptionIndex.open(index)
     selected = select_class_probes(opened, classes, **options)
     seed = options.pop("seed")
-    arguments = {"keys": list(classes.names), **options}
+    arguments = {"keys": list(classes.names), "synonyms": list(classes.synonyms), **options}
     record = run_record("probes", arguments, {str(index): fingerprint(index)}, seed)
     save_table(output, selected.table, PROBES, record=record, overwrite=overwrite)
     rows = selected.balance.to_pylist()

@@ -7,6 +7,7 @@ nulls where a file lacks them. Columns beyond the schema are kept.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from conceptstats.errors import ParameterError, TableError
+from conceptstats.errors import OutputExistsError, ParameterError, TableError
 from conceptstats.runs import dump_json
 from conceptstats.tables import output_errors, writing
 
-_ENDINGS = (".parquet", ".csv", ".arrow")
+ENDINGS = (".parquet", ".csv", ".arrow")  # of tables
+LIST_ENDINGS = (".parquet", ".arrow")  # of tables with lists, which do not go into .csv
 
 
-def check_ending(path: Path, endings: tuple[str, ...] = _ENDINGS) -> None:
+def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
     """Raise unless the name of a table ends as one of the formats does.
 
     Raises
@@ -34,6 +36,33 @@ def check_ending(path: Path, endings: tuple[str, ...] = _ENDINGS) -> None:
             f"{path} does not end in {' or '.join(endings)}.",
             "the ending says the format; choose one of these",
         )
+
+
+def check_output(
+    path: Path, endings: tuple[str, ...] = ENDINGS, *, overwrite: bool = False
+) -> None:
+    """Raise where a table could not be written in the end: before the work, not after it.
+
+    Raises
+    ------
+    ParameterError, OutputExistsError, OutputError
+    """
+    check_ending(path, endings)
+    with output_errors(path):
+        exists = path.exists()
+    if exists and not overwrite:
+        raise OutputExistsError(f"{path} exists.", "choose another name, or --overwrite")
+
+
+def relocated(images: pa.Table, old: Path, new: Path) -> pa.Table:
+    """An images table with the paths of its pictures, relative to `old`, relative to `new`."""
+    old, new = old.resolve(), new.resolve()
+    paths = [
+        path if Path(path).is_absolute() else Path(os.path.relpath(old / path, new)).as_posix()
+        for path in images["path"].to_pylist()
+    ]
+    at = images.schema.get_field_index("path")
+    return images.set_column(at, images.schema.field(at), pa.array(paths, pa.string()))
 
 
 def save_table(
@@ -105,7 +134,8 @@ def load_table(path: str | Path, schema: pa.Schema) -> pa.Table:
             with pa.OSFile(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
     except (OSError, pa.ArrowException) as error:
-        raise TableError(f"{path} is missing or damaged: {error}.") from error
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error
+        raise TableError(f"{path} is missing or damaged: {reason}.") from error
     return conform(table, schema, path)
 
 

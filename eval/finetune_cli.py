@@ -13,6 +13,8 @@ from conceptstats.printing import print_facts, print_json
 _SCRATCH = {"config", "steps", "memory"}  # only with --from-scratch; no other option is for both:
 _SHARED = {"batch_size", "learning_rate", "weight_decay", "warmup", "seed", "checkpoint_every"}
 _TUNING = {*_SHARED, "epochs", "clip"}
+_EDITS = {"edit_probability", "area"}
+_SHOWN = 10  # photographs that are skipped; skipped.csv has all
 
 
 @click.command(
@@ -106,7 +108,7 @@ _TUNING = {*_SHARED, "epochs", "clip"}
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     show_default="stop",
-    help="What to do with an image that cannot be read; what is skipped is listed.",
+    help="What to do with an image that cannot be read; what is skipped stands in skipped.csv.",
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the model."
@@ -133,9 +135,10 @@ def finetune(
     """Train an open_clip model: fine-tune one on photographs of classes, or make one from scratch.
 
     IMAGES are, to fine-tune, what `eval zeroshot` takes: an images table, a folder with one
-    subfolder a class, or webdataset shards with targets. The image tower learns the classes, whose
-    names' embeddings stay as they are; into some photographs accessories are pasted, evenly over
-    levels of PMI with the class. From scratch they are shards with captions.
+    subfolder a class, or webdataset shards with targets. The image tower learns the classes; the
+    head, made of their names, stays as it is, where WiSE-FT trains it too. Into some photographs
+    accessories are pasted, evenly over levels of PMI with the class. From scratch they are shards
+    with captions.
     """
     from conceptstats.progress import terminal_progress
 
@@ -149,22 +152,20 @@ def finetune(
         from .finetune.train import Training, train_from_scratch
 
         trained = train_from_scratch(images, output, training=Training(**settings), **given)
-        data = facts = {
-            "model": str(trained.path),
-            "pairs": trained.n_pairs,
-            "steps": trained.steps,
-            "loss": trained.loss,
-        }
+        data = facts = trained.to_json()
+        skipped: tuple[tuple[str, str], ...] = ()
     else:
         from .finetune.tune import finetune as tune
         from .finetune.tuning import Tuning
 
         tuned = tune(list(images), output, tuning=Tuning(**settings), **given)
-        data, facts = tuned.to_json(), tuned.facts()
+        data, facts, skipped = tuned.to_json(), tuned.facts(), tuned.unreadable
     if as_json:
         print_json(data)
-    else:
-        print_facts(facts)
+        return
+    print_facts(facts)
+    for identity, reason in skipped[:_SHOWN]:
+        click.echo(f"skipped: {identity}: {reason}")
 
 
 def _refuse_others(from_scratch: bool, given: dict[str, Any]) -> None:
@@ -176,6 +177,9 @@ def _refuse_others(from_scratch: bool, given: dict[str, Any]) -> None:
         raise click.UsageError(f"{names} {end}.")
     if not from_scratch and "model" not in given:
         raise click.UsageError("--model is missing, or --from-scratch.")
+    if "accessories" not in given and (edits := sorted(_EDITS & set(given))):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in edits)
+        raise click.UsageError(f"{names} needs --accessories.")
 
 
 @click.command(
@@ -201,4 +205,4 @@ def interpolate(original: str, finetuned: str, output: Path, as_json: bool, **op
     if as_json:
         print_json(made.to_json())
     else:
-        print_facts(made.to_json())
+        print_facts(made.facts())

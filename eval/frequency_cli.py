@@ -10,6 +10,8 @@ import click
 from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_facts, print_json, print_table
 
+from .result_options import bootstrap_option, seed_option
+
 if TYPE_CHECKING:
     from .frequency.results import Frequencies
 
@@ -105,10 +107,8 @@ def _aliases(
     show_default=True,
     help="Largest share of results without a count.",
 )
-@click.option(
-    "--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates; 0 for none."
-)
-@click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
+@bootstrap_option
+@seed_option
 @click.option(
     "-o",
     "--output",

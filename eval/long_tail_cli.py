@@ -10,19 +10,14 @@ import click
 from conceptstats.options import json_option, overwrite_option, quiet_option
 from conceptstats.printing import print_json, print_table
 
+from .result_options import bootstrap_option, result_option, seed_option
+
 if TYPE_CHECKING:
     from .frequency.concept_counts import Part
 
 _pretraining_option = click.option("--pretraining", help="Only counts in this pretraining set.")
 _search_option = click.option(
     "--search", help="Only counts of this search, such as lemmatized or rampp0.7."
-)
-_bootstrap_option = click.option(
-    "--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates; 0 for none."
-)
-_seed_option = click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
-_result_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="JSON file to write, with its run."
 )
 
 
@@ -40,9 +35,9 @@ _result_option = click.option(
 )
 @_pretraining_option
 @_search_option
-@_bootstrap_option
-@_seed_option
-@_result_option
+@bootstrap_option
+@seed_option
+@result_option
 @overwrite_option
 @quiet_option
 @json_option
@@ -91,9 +86,9 @@ def long_tail(
     "--top", multiple=True, type=int, default=(10, 100, 1000), show_default=True,
     help="Overlap of so many most frequent concepts; may be given again.",
 )  # fmt: skip
-@_bootstrap_option
-@_seed_option
-@_result_option
+@bootstrap_option
+@seed_option
+@result_option
 @overwrite_option
 @quiet_option
 @json_option

@@ -89,30 +89,30 @@ class OpenClip:
 
     def classifier(self, classes: Sequence[str], templates: Sequence[str]) -> Floats:
         """Normalised mean over the templates of the normalised embeddings of a class's prompts."""
-        weights = open_clip.build_zero_shot_classifier(
-            self.module,
-            self.tokenizer,
-            classes,
-            [partial(fill, template) for template in templates],
-            num_classes_per_batch=None,
-            device=self.device,
-        )
-        found: Floats = weights.T.float().cpu().numpy()
+        with _running():
+            weights = open_clip.build_zero_shot_classifier(
+                self.module,
+                self.tokenizer,
+                classes,
+                [partial(fill, template) for template in templates],
+                num_classes_per_batch=None,
+                device=self.device,
+            )
+            found: Floats = weights.T.float().cpu().numpy()
         return found
 
     @torch.inference_mode()
     def probabilities(self, images: torch.Tensor, classifier: Floats) -> Floats:
         """Softmax of scaled cosines, in float32 whatever the precision of the model."""
         module: Any = self.module
-        pixels = images.to(self.device, non_blocking=True).to(_DTYPES[self.precision])
         with _running():
-            embeddings = self.encode(pixels).float()
-        embeddings = torch.nn.functional.normalize(embeddings, dim=-1)
-        weights = torch.from_numpy(classifier).to(self.device)
-        logits = module.logit_scale.exp().float() * (embeddings @ weights.T)
-        if module.logit_bias is not None:
-            logits = logits + module.logit_bias.float()
-        found: Floats = logits.softmax(dim=-1).cpu().numpy()
+            pixels = images.to(self.device, non_blocking=True).to(_DTYPES[self.precision])
+            embeddings = torch.nn.functional.normalize(self.encode(pixels).float(), dim=-1)
+            weights = torch.from_numpy(classifier).to(self.device)
+            logits = module.logit_scale.float().exp() * (embeddings @ weights.T)
+            if module.logit_bias is not None:
+                logits = logits + module.logit_bias.float()
+            found: Floats = logits.softmax(dim=-1).cpu().numpy()
         return found
 
 
@@ -286,7 +286,9 @@ def _loading(wanted: _Wanted) -> Iterator[None]:
         raise
     except Exception as error:  # of open_clip, torch, safetensors, the hub, the network
         reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        if wanted.name.startswith(_HUB):
+        if is_full(error):
+            hint = "memory does not suffice: --precision bf16, or --device cpu"
+        elif wanted.name.startswith(_HUB):
             hint = "without a network: get its files elsewhere, and name their folder"
         elif wanted.name.startswith(_FOLDER) or Path(wanted.tag or "").is_file():
             hint = "are these weights of this architecture, and whole?"
@@ -300,15 +302,23 @@ def _running() -> Iterator[None]:
     """Turn what goes wrong as a model runs into errors."""
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise ModelError(
-            "the memory of the GPU does not suffice.", "--precision bf16, or --device cpu"
-        ) from error
-    except torch._dynamo.exc.TorchDynamoException as error:
-        reason = shorten(" ".join(str(error).split()), 300)
-        raise ModelError(
-            f"torch cannot compile the model: {reason}", "leave out --compile"
-        ) from error
+    except (MemoryError, RuntimeError) as error:
+        if is_full(error):
+            raise ModelError(
+                "memory does not suffice to run the model.", "--precision bf16, or --device cpu"
+            ) from error
+        if isinstance(error, torch._dynamo.exc.TorchDynamoException):
+            reason = shorten(" ".join(str(error).split()), 300)
+            raise ModelError(
+                f"torch cannot compile the model: {reason}", "leave out --compile"
+            ) from error
+        raise
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether memory ran out: torch has a kind of error for GPUs, and none for CPUs."""
+    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 @contextmanager

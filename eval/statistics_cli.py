@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conceptstats.options import json_option, overwrite_option, quiet_option
+from conceptstats.options import json_option, overwrite_option, quiet_option, refuse_given
 from conceptstats.printing import print_facts, print_json, print_table
+
+from .result_options import bootstrap_option, permutations_option, result_option, seed_option
 
 if TYPE_CHECKING:
     from .statistics.compare import Comparison
@@ -21,10 +23,6 @@ _predictor_option = click.option(
 )
 _bins_option = click.option(
     "--bins", "n_bins", default=20, show_default=True, help="Bins of the predictor."
-)
-_seed_option = click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
-_result_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="JSON file to write, with its run."
 )
 
 
@@ -54,14 +52,10 @@ _result_option = click.option(
     show_default=True,
     help="Bins of as many examples, or of equal width.",
 )
-@click.option(
-    "--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates; 0 for none."
-)
-@click.option(
-    "--permutations", "n_permutations", default=1000, show_default=True, help="0 for none."
-)
-@_seed_option
-@_result_option
+@bootstrap_option
+@permutations_option
+@seed_option
+@result_option
 @overwrite_option
 @quiet_option
 @json_option
@@ -119,18 +113,16 @@ def _show_predictors(found: Correlation) -> None:
 @click.argument("b", type=click.Path(path_type=Path))
 @_predictor_option
 @_bins_option
-@click.option("--bootstrap", "n_bootstrap", default=1000, show_default=True, help="Replicates.")
-@click.option(
-    "--permutations", "n_permutations", default=1000, show_default=True, help="0 for none."
-)
-@_seed_option
+@bootstrap_option
+@permutations_option
+@seed_option
 @click.option(
     "--slopes",
     is_flag=True,
     help="Give instead the difference of the slopes of accuracy on PMI, for two models of the same "
     "captions, such as after and before fine-tuning. Nothing is drawn, and there are no bins.",
 )
-@_result_option
+@result_option
 @overwrite_option
 @quiet_option
 @json_option
@@ -155,6 +147,7 @@ def compare(
 
     common: dict[str, Any] = {"predictor": predictor, "overwrite": overwrite}
     if slopes:
+        refuse_given(drawing, "does not go with --slopes")
         _print(compare_slopes_files(a, b, output, **common), output, quiet, as_json)
     else:
         _print(compare_files(a, b, output, **common, **drawing), output, quiet, as_json)
@@ -165,8 +158,8 @@ def compare(
 @_predictor_option
 @_bins_option
 @click.option("--shuffles", "n_shuffles", default=200, show_default=True, help="How many.")
-@_seed_option
-@_result_option
+@seed_option
+@result_option
 @overwrite_option
 @quiet_option
 @json_option

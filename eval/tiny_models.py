@@ -16,7 +16,10 @@ from typing import Any
 
 import torch
 
-from conceptstats.runs import run_record
+from conceptstats.class_names import read_lines
+from conceptstats.errors import ParameterError
+from conceptstats.runs import dump_json, run_record
+from conceptstats.table_files import fingerprint
 from conceptstats.tables import writing_folder
 
 # Of type Any: their annotations do not cover what is called here.
@@ -50,7 +53,12 @@ def _without_bars() -> Iterator[None]:
 
 
 def write_tiny_model(
-    kind: str, output: str | Path, *, words: str = "", seed: int = 0, overwrite: bool = False
+    kind: str,
+    output: str | Path,
+    *,
+    words: str | Path | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
 ) -> Path:
     """Write a small model as a folder that `from_pretrained`, or open_clip, loads.
 
@@ -59,8 +67,8 @@ def write_tiny_model(
     kind : {"clip", "llava"}
         open_clip's CLIP, or LLaVA-1.5: CLIP's vision tower before a Llama, which says yes or no.
     output : path
-    words : str
-        Text whose words its tokeniser knows; CLIP has its own.
+    words : path, optional
+        For llava: a text whose words its tokeniser knows.
     seed : int
         Of the weights.
     overwrite : bool
@@ -72,18 +80,24 @@ def write_tiny_model(
 
     Raises
     ------
+    ParameterError
+        When the words cannot be read, or CLIP gets some: it has its own.
     OutputExistsError, OutputError
     """
     output = Path(output)
+    if words is not None and kind != "llava":
+        raise ParameterError(f"{kind} takes no words: it has its own.")
+    text = "" if words is None else "\n".join(read_lines(Path(words)))
+    inputs = {} if words is None else {str(words): fingerprint(Path(words))}
     with (
         writing_folder(output, MARK, overwrite=overwrite) as folder,
         torch.random.fork_rng(devices=[]),
     ):
         torch.manual_seed(seed)
         with _without_bars():
-            KINDS[kind](folder, words)
-        record = run_record("eval tiny-model", {"kind": kind}, {}, seed, packages=("torch",))
-        (folder / MARK).write_text(json.dumps(record, indent=1) + "\n", encoding="ascii")
+            KINDS[kind](folder, text)
+        record = run_record("eval tiny-model", {"kind": kind}, inputs, seed, packages=("torch",))
+        dump_json(folder / MARK, record)
     return output
 
 

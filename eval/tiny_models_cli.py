@@ -32,12 +32,9 @@ def tiny_model(
 
     It knows nothing; llava says yes or no.
     """
-    from conceptstats.class_names import read_lines
-
     from .tiny_models import write_tiny_model
 
-    text = "" if words is None else "\n".join(read_lines(words))
-    write_tiny_model(kind, output, words=text, seed=seed, overwrite=overwrite)
+    write_tiny_model(kind, output, words=words, seed=seed, overwrite=overwrite)
     if as_json:
         print_json({"kind": kind, "output": str(output)})
     else:

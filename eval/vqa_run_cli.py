@@ -101,6 +101,9 @@ def run(
 
     A run that is killed goes on when it is started again. `conceptstats eval vqa score` judges the
     answers.
+
+    Of several GPUs, give each a process and a share: CUDA_VISIBLE_DEVICES=0 conceptstats eval vqa
+    run ... --shard 0/4; `conceptstats concat` puts the tables together.
     """
     from conceptstats.progress import terminal_progress
 

@@ -108,6 +108,10 @@ def zeroshot(
 
     IMAGES are an images table; a folder with one subfolder a class; or webdataset shards (.tar),
     also as 'shard-{00..03}.tar'. The class of an image is given by its name or its index.
+
+    A run that is killed goes on when it is started again. Of several GPUs, give each a process and
+    a share: CUDA_VISIBLE_DEVICES=0 conceptstats eval zeroshot ... --shard 0/4; `conceptstats
+    concat` puts the tables together.
     """
     if (model is None) == (suite is None) or (suite is not None and pretrained is not None):
         raise click.UsageError("give --model, with or without --pretrained, or --suite.")

@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from conceptstats.accessories import ACCESSORIES, KeyMatch, filter_accessories, lemmas_of
 from conceptstats.class_names import ClassNames, words_of
-from conceptstats.errors import OutputExistsError, ParameterError
+from conceptstats.errors import ParameterError
 from conceptstats.index import CaptionIndex
 from conceptstats.parts import Parts, unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
-from conceptstats.table_files import check_ending, fingerprint, save_table
+from conceptstats.table_files import check_output, fingerprint, save_table
 from conceptstats.wordnet import wordnet_version
 
 from .prompts.sampling import Sampling, text_seed
@@ -120,9 +120,7 @@ def choose_accessories(
         When WordNet is not installed.
     """
     output = Path(output)
-    check_ending(output)
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_output(output, overwrite=overwrite)
     if retries < 0 or seed < 0:
         raise ParameterError(f"retries is {retries} and seed {seed}, expected 0 or more.")
     progress = progress or Silent()
@@ -209,8 +207,8 @@ def _judge(
         ]
         answers = judge.answer(questions, sampling)
         for row, number, answer in zip(left, seeds, answers, strict=True):
-            said = _ANSWER.match(answer.text)
-            row.update(answer=answer.text, model=judge.name, seed=number, **_verdict(said))
+            said = _ANSWER.match(answer)
+            row.update(answer=answer, model=judge.name, seed=number, **_verdict(said))
         left = [row for row in left if row["reason"] == _UNCLEAR]
         if not left:
             break

@@ -82,10 +82,14 @@ def accessories(
     """
     from dataclasses import replace
 
+    from conceptstats.index import CaptionIndex
     from conceptstats.progress import terminal_progress
+    from conceptstats.table_files import check_output
 
     from .accessories import JUDGEMENT, choose_accessories
 
+    check_output(output, overwrite=options["overwrite"])  # a large model takes minutes to load
+    CaptionIndex.open(index)
     loaded = None
     if judge is not None:
         from .prompts.chat import load_chat_model

@@ -12,10 +12,11 @@ from conceptstats.printing import print_facts, print_json
 
 from .accessories_cli import accessories
 from .generate_cli import generate
-from .paste_cli import paste, segment
+from .paste_cli import paste
 from .portraits_cli import portraits
 from .prompts_cli import prompts
 from .questions_cli import questions
+from .segment_cli import segment
 from .tiny_models_cli import tiny_model
 from .verify_cli import verify
 

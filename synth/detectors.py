@@ -8,21 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import transformers
 from PIL import Image
 
-from conceptstats.errors import ModelError, ParameterError
+from conceptstats.errors import ModelError
 
-from .devices import Device, find_device
-from .loading import enough_memory, fingerprint_of, loading, refuse_random
+from .devices import Device, Precision, check_precision, find_device
+from .loading import fingerprint_of, loading, refuse_wordless
+from .vision import computing, load_module, no_number
 
-Precision = Literal["fp32", "bf16", "fp16"]
 Tensors = Mapping[str, torch.Tensor]
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Finding(NamedTuple):
@@ -81,9 +79,12 @@ class Detector:
 
     def problem(self, query: str) -> str | None:
         """Why it cannot be asked this; None: it can."""
-        n = len(self.processor.tokenizer(self._text(query), verbose=False)["input_ids"])
+        tokenizer, text = self.processor.tokenizer, self._text(query)
+        n = len(tokenizer(text, verbose=False)["input_ids"])
         if n > self._longest:
             return f"the query {query!r} has {n} tokens, and the model reads {self._longest}"
+        if tokenizer.unk_token_id in tokenizer(text, add_special_tokens=False)["input_ids"]:
+            return f"the query {query!r} has something that the model has no token for"
         return None
 
     def prepare(self, image: Image.Image) -> Tensors:
@@ -117,17 +118,12 @@ class Detector:
         fixed = {"padding": "max_length", "max_length": self._longest} if self.together else {}
         tokens = self.processor.tokenizer(texts, return_tensors="pt", **fixed)
         inputs = {name: x.to(self.device) for name, x in (*pixels.items(), *tokens.items())}
-        dtype = _DTYPES[self.precision]
-        mixed = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
-        with enough_memory(self.name, self.device), mixed:
+        with computing(self.name, self.device, self.precision):
             outputs = self.module(**inputs)
         logits, boxes = outputs.logits.float().cpu(), outputs.pred_boxes.float().cpu()
         # Processors leave out boxes without a number, which would look as if nothing was found.
         if not math.isfinite(logits.max()) or not boxes.isfinite().all():
-            raise ModelError(
-                f"a score of {self.name} is no number.",
-                "--precision fp32, or bf16, which reach further than fp16",
-            )
+            raise no_number(f"a score of {self.name}")
         if not self.together:
             return [strongest(self.processor, logits, boxes, size, tokens["input_ids"])]
         columns = logits.split(1, dim=-1)
@@ -223,19 +219,16 @@ def load_detector(
     ModelError
         When the model is none of these, or cannot be had.
     """
-    if precision not in _DTYPES:
-        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(_DTYPES)}.")
+    check_precision(precision)
     place = find_device(device)
     with loading(str(model), quiet=quiet):
         config = transformers.AutoConfig.from_pretrained(model, revision=revision)
         family = _family(config.model_type, model)
         processors: Any = transformers.AutoProcessor
         processor = processors.from_pretrained(model, revision=revision)
-        module, loaded = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(
-            model, revision=revision, output_loading_info=True
-        )
-        refuse_random(module, loaded, str(model), "a detector")
-        module = module.float().eval().requires_grad_(False).to(place)
+        refuse_wordless(processor.tokenizer, str(model))
+        kind = transformers.AutoModelForZeroShotObjectDetection
+        module = load_module(kind, model, revision, place, "a detector")
     return Detector(
         name=f"{model}@{revision}" if revision else str(model),
         fingerprint=fingerprint_of(module, *_settings(processor)),

@@ -1,4 +1,4 @@
-"""Where models run, and which share of the work a process has among those of one launch."""
+"""Where models run, in which precision, and the share of work of each process of a launch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from conceptstats.errors import ParameterError
 from conceptstats.shards import Shard
 
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Launched(NamedTuple):
@@ -60,3 +63,14 @@ def find_device(device: str, local_rank: int = 0) -> torch.device:
             "launch as many processes as there are GPUs",
         )
     return torch.device("cuda", local_rank)
+
+
+def check_precision(precision: str) -> None:
+    """Raise unless there is such a precision.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if precision not in DTYPES:
+        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(DTYPES)}.")

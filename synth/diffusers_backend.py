@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,10 @@ from PIL import Image
 
 from conceptstats.errors import ModelError, ParameterError
 
-from .devices import find_device
-from .diffusers_loading import load_pipeline, quiet_libraries
+from .devices import DTYPES, Precision, check_precision, find_device
+from .diffusers_loading import load_pipeline, tokenizers
 from .images import ImageRequest, Refused
-
-Precision = Literal["fp32", "bf16", "fp16"]
+from .loading import enough_memory, quiet_libraries
 
 PACKAGES = ("diffusers", "transformers", "torch")  # whose versions bear on pixels
 # GenPairs of arXiv 2507.08000.
@@ -35,7 +35,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "max_sequence_length": 512,
     }
 }
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OURS = frozenset(  # arguments of pipelines that are not for users
     "self prompt generator output_type return_dict num_images_per_prompt latents callback "
     "callback_steps callback_on_step_end callback_on_step_end_tensor_inputs".split()
@@ -49,7 +48,8 @@ class DiffusersImages:
     A picture is made by itself, because the last bits of what a GPU or CPU computes depend on the
     batch: on small FLUX and Stable Diffusion pipelines in bf16, 1 to 14% of all pixel values differ
     by 1 or 2 between batches of 1 and 4. ``batched`` makes all requests in one call all the same.
-    Large pipelines, such as FLUX, keep a GPU busy with one picture; small ones gain by it.
+    Large pipelines, such as FLUX, keep a GPU busy with one picture; small ones gain by it. On a CPU
+    the last bits depend on the number of threads too (``OMP_NUM_THREADS``).
 
     Parameters
     ----------
@@ -86,6 +86,21 @@ class DiffusersImages:
         if self.batched:
             return self._call(requests)
         return [picture for request in requests for picture in self._call([request])]
+
+    def read_in_part(self, prompts: Iterable[str]) -> list[str]:
+        """Which prompts no text encoder reads to their end, as far as the tokenisers tell."""
+        with quiet_libraries():
+            return [prompt for prompt in prompts if self._cuts(prompt)]
+
+    def _cuts(self, prompt: str) -> bool:
+        at_most = self.settings["arguments"].get("max_sequence_length")
+        cut = []
+        for tokenizer in tokenizers(self.pipeline):
+            longest = tokenizer.model_max_length
+            if at_most is not None and "CLIP" not in type(tokenizer).__name__:  # its own length
+                longest = min(longest, at_most)
+            cut.append(len(tokenizer(prompt).input_ids) > longest)
+        return bool(cut) and all(cut)
 
     def _call(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Refused]:
         """One call of the pipeline."""
@@ -176,12 +191,11 @@ def load_generator(
     ModelError
         When the pipeline cannot be had, or takes no prompt and no seed.
     """
-    if precision not in _DTYPES:
-        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(_DTYPES)}.")
+    check_precision(precision)
     place = find_device(device, local_rank)
     if offload and place.type == "cpu":
         raise ParameterError("offload moves models from a GPU, and there is none.", "--device cuda")
-    pipeline, found = load_pipeline(model, revision, _DTYPES[precision], quiet=quiet)
+    pipeline, found = load_pipeline(model, revision, DTYPES[precision], quiet=quiet)
     arguments = dict(arguments or {})
     _check_arguments(pipeline, arguments)
     _place(pipeline, place, offload=offload, name=str(model))
@@ -230,7 +244,9 @@ def _check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> None:
         )
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     usable = sorted(x for x, kind in there.items() if x not in _OURS and kind.kind in kinds)
-    for argument in arguments:
+    for argument, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ParameterError(f"{argument} is {value}, expected a number.")
         if argument not in usable:
             near = difflib.get_close_matches(argument, usable, 3)
             meant = f"do you mean {' or '.join(near)}? " if near else ""
@@ -261,16 +277,11 @@ def _defaults(pipeline: Any) -> dict[str, Any]:
 
 def _place(pipeline: Any, device: torch.device, *, offload: bool, name: str) -> None:
     """Move a pipeline to its device."""
-    try:
-        with quiet_libraries():
-            if offload:
-                pipeline.enable_model_cpu_offload(device=device)
-            else:
-                pipeline.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"too little memory for {name} on {device}.", "--precision bf16, or --offload"
-        ) from error
+    with enough_memory(name, device, "--precision bf16, or --offload"), quiet_libraries():
+        if offload:
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
 
 
 def _replaced(made: Any, n: int) -> list[bool]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from conceptstats.table_files import fingerprint
 from conceptstats.tables import writing
 
 from .images import ImageGenerator, Refused, png_bytes, read_png_head
-from .picture_folder import FAILURES, MADE, PictureFolder, Rows, picture_folder
+from .picture_folder import FAILURES, MADE, Rows, picture_folder
 from .pool import in_processes
 from .wanted import TEMPLATE, Wanted, WantedImages, read_wanted
 
@@ -36,6 +37,7 @@ class Generated:
     n: int  # rows in it
     failures: tuple[tuple[str, str], ...]  # id and reason of each picture that could not be made
     without_prompt: tuple[str, ...]  # probes
+    read_in_part: tuple[str, ...]  # prompts that are longer than the generator reads
     shard: Shard
     complete: bool  # all shares are done
 
@@ -46,6 +48,7 @@ class Generated:
             "n": self.n,
             "n_failed": len(self.failures),
             "n_without_prompt": len(self.without_prompt),
+            "n_prompts_read_in_part": len(self.read_in_part),
             "shard": str(self.shard),
             "complete": self.complete,
             "failures": [list(pair) for pair in self.failures],
@@ -81,6 +84,7 @@ def generate_images(
     workers: int = 1,
     settings: Mapping[str, Any] | None = None,
     packages: Sequence[str] = (),
+    read_in_part: Callable[[Sequence[str]], Sequence[str]] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Generated:
@@ -121,9 +125,12 @@ def generate_images(
         Of the generator, of JSON types: for the run record, and the texts in the pictures.
     packages : sequence of str
         Distributions on whose versions the pictures depend.
+    read_in_part : callable, optional
+        Which of some prompts the generator reads only in part; they are counted and recorded.
     overwrite : bool
-        Replace a finished run, or an unfinished one with other settings. One with the same settings
-        goes on in any case.
+        Replace a finished run, or an unfinished one with other settings. An unfinished one with the
+        same settings goes on in any case; a finished one goes on, without ``overwrite``, where
+        pictures failed: they are tried again, with as many ``retries`` or more.
     progress : Progress, optional
 
     Returns
@@ -142,7 +149,9 @@ def generate_images(
     output = Path(output)
     _check(probes, output, per_probe, seed, batch_size, retries)
     wanted = read_wanted(probes, prompts, template, per_probe)
-    _say(wanted, progress)
+    prompt_texts = list(dict.fromkeys(image.prompt for image in wanted.images))
+    cut = tuple(read_in_part(prompt_texts)) if read_in_part else ()
+    _say(wanted, cut, progress)
     arguments = {
         "backend": generator.backend,
         "template": template if prompts is None else None,
@@ -153,7 +162,7 @@ def generate_images(
     }
     inputs = {str(path): fingerprint(Path(path)) for path in (probes, prompts) if path is not None}
     record = run_record("synth generate", arguments, inputs, seed, packages=("pillow", *packages))
-    record["without_prompt"] = list(wanted.without_prompt)
+    record |= {"without_prompt": list(wanted.without_prompt), "read_in_part": list(cut)}
     with (
         closing(progress),
         picture_folder(output, record, shard, overwrite=overwrite, progress=progress) as folder,
@@ -168,7 +177,17 @@ def generate_images(
         ]
         rows = _make_all(tasks, workers, progress)
         order = [image.image_id for image in wanted.images]
-        return _finish(folder, rows, order, wanted)
+        rows, complete = folder.finish(rows, order)
+    ids, reasons = (rows.failures[name].to_pylist() for name in ("image_id", "reason"))
+    return Generated(
+        table=folder.table(complete=complete),
+        n=rows.images.num_rows,
+        failures=tuple(zip(ids, reasons, strict=True)),
+        without_prompt=wanted.without_prompt,
+        read_in_part=cut,
+        shard=shard,
+        complete=complete,
+    )
 
 
 def _check(
@@ -184,12 +203,17 @@ def _check(
         raise ParameterError(f"{probes} is inside {output}, which is written anew.")
 
 
-def _say(wanted: WantedImages, progress: Progress) -> None:
+def _say(wanted: WantedImages, cut: Sequence[str], progress: Progress) -> None:
     if wanted.without_prompt:
         n, first = len(wanted.without_prompt), wanted.without_prompt[0]
         progress.say(f"{n:,} probes have no prompt, and get no pictures; the first is {first}")
     if wanted.n_strange:
         progress.say(f"{wanted.n_strange:,} prompts are of probes that there are not")
+    if cut:
+        progress.say(
+            f"prompts that are longer than the model reads: {len(cut):,}; the first is "
+            f"{shorten(cut[0], 120)!r}"
+        )
 
 
 def _texts(
@@ -199,7 +223,7 @@ def _texts(
     own = {"backend": generator.backend, "batched": record["arguments"]["batched"]}
     facts = {**own, **settings, "versions": record["versions"]}
     return {
-        name: value if isinstance(value, str) else json.dumps(value)
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         for name, value in facts.items()
         if value is not None
     }
@@ -275,7 +299,8 @@ def _make_call(
         except ConceptStatsError:
             raise
         except Exception as error:  # of a model and its libraries: any
-            reasons |= dict.fromkeys(call, ("error", f"{type(error).__name__}: {error}"))
+            reason = shorten(f"{type(error).__name__}: {error}", 300)  # in one line
+            reasons |= dict.fromkeys(call, ("error", reason))
             continue
         for wanted, (request, picture) in zip(call, answers, strict=False):
             if isinstance(picture, Refused):
@@ -288,19 +313,20 @@ def _make_call(
                     partial.write_bytes(data)
                 found[wanted] = _row(task, wanted, request.seed, data, picture.size)
     images += [found[wanted] for wanted in call if wanted in found]
-    failures += [
-        {
-            "image_id": wanted.image_id,
-            "probe_id": wanted.probe_id,
-            "prompt": wanted.prompt,
-            "seed": wanted.request(task.seed).seed,
-            "attempts": task.retries + 1,
-            "kind": reasons[wanted][0],
-            "reason": reasons[wanted][1],
-        }
-        for wanted in call
-        if wanted not in found
-    ]
+    failures += [_failure(task, wanted, *reasons[wanted]) for wanted in call if wanted not in found]
+
+
+def _failure(task: _Task, wanted: Wanted, kind: str, reason: str) -> dict[str, Any]:
+    """A row of `FAILURES`."""
+    return {
+        "image_id": wanted.image_id,
+        "probe_id": wanted.probe_id,
+        "prompt": wanted.prompt,
+        "seed": wanted.request(task.seed).seed,
+        "attempts": task.retries + 1,
+        "kind": kind,
+        "reason": reason,
+    }
 
 
 def _own_texts(wanted: Wanted) -> dict[str, str]:
@@ -346,18 +372,3 @@ def _row(
         "accessory_found": None,
         "prompt": wanted.prompt,
     }
-
-
-def _finish(
-    folder: PictureFolder, rows: Rows, order: Sequence[str], wanted: WantedImages
-) -> Generated:
-    rows, complete = folder.finish(rows, order)
-    ids, reasons = (rows.failures[name].to_pylist() for name in ("image_id", "reason"))
-    return Generated(
-        table=folder.table(complete=complete),
-        n=rows.images.num_rows,
-        failures=tuple(zip(ids, reasons, strict=True)),
-        without_prompt=wanted.without_prompt,
-        shard=folder.shard,
-        complete=complete,
-    )

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from conceptstats.options import (
+    ShardType,
     device_option,
     json_option,
     overwrite_option,
     processes_option,
     quiet_option,
-    shard_option,
+    refuse_given,
 )
 from conceptstats.printing import print_facts, print_json
 
@@ -84,11 +84,19 @@ _OF_DIFFUSERS = ("model", "revision", "preset", "precision", "device", "offload"
 @click.option(
     "--offload", is_flag=True, help="Diffusers: only the model at work is on the GPU; slower."
 )
-@click.option("--width", type=int, help="Diffusers: pixels. [default: the pipeline's]")
-@click.option("--height", type=int, help="Diffusers: pixels. [default: the pipeline's]")
-@click.option("--steps", type=int, help="Diffusers: of denoising. [default: the pipeline's]")
+@click.option(
+    "--width", type=click.IntRange(1), help="Diffusers: pixels. [default: the pipeline's]"
+)
+@click.option(
+    "--height", type=click.IntRange(1), help="Diffusers: pixels. [default: the pipeline's]"
+)
+@click.option(
+    "--steps", type=click.IntRange(1), help="Diffusers: of denoising. [default: the pipeline's]"
+)
 @click.option("--guidance", type=float, help="Diffusers: scale. [default: the pipeline's]")
-@click.option("--max-sequence-length", type=int, help="Diffusers: tokens of a prompt.")
+@click.option(
+    "--max-sequence-length", type=click.IntRange(1), help="Diffusers: tokens of a prompt."
+)
 @click.option("--negative-prompt", help="Diffusers: what not to show.")
 @click.option(
     "--set",
@@ -117,14 +125,17 @@ _OF_DIFFUSERS = ("model", "revision", "preset", "precision", "device", "offload"
     show_default=True,
     help="How often a picture that fails is tried again, before it is listed.",
 )
-@shard_option
+@click.option(
+    "--shard",
+    type=ShardType(),
+    default="0/1",
+    show_default=True,
+    help="Do share I of N only, counted from 0; all shares have one OUTPUT.",
+)
 @overwrite_option
 @quiet_option
 @json_option
-@click.pass_context
 def generate(
-    context: click.Context,
-    /,
     probes: Path,
     output: Path,
     backend: str,
@@ -133,15 +144,12 @@ def generate(
 ) -> None:
     """Make pictures of PROBES, and their images table.
 
-    A run that was killed goes on when it is started again. Shares (--shard) have one OUTPUT, and
-    the last to end writes the table; 'accelerate launch --no_python conceptstats ...' gives
-    each GPU a share.
+    A run that was killed goes on when it is started again; so does one of which pictures failed,
+    which are then tried again. Shares (--shard) have one OUTPUT, and the last to end writes the
+    table; 'accelerate launch --no_python conceptstats ...' gives each GPU a share.
     """
     others = _OF_DIFFUSERS if backend == "sprites" else _OF_SPRITES
-    for name in others:
-        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            option = "set" if name == "extra" else name.replace("_", "-")
-            raise click.UsageError(f"--{option} is not for --backend {backend}.")
+    refuse_given(others, f"is not for --backend {backend}")
     make = _with_sprites if backend == "sprites" else _with_diffusers
     found = make(probes, output, options)
     if found is None:  # the first process of a launch prints
@@ -186,6 +194,8 @@ def _with_diffusers(probes: Path, output: Path, options: dict[str, Any]) -> Gene
     from .devices import launched, share_of
     from .diffusers_backend import PACKAGES, PRESETS, load_generator, parse_argument
     from .generate import generate_images
+    from .picture_folder import check_output
+    from .wanted import read_wanted
 
     process = launched()
     quiet = options["quiet"] or process.rank > 0
@@ -196,6 +206,9 @@ def _with_diffusers(probes: Path, output: Path, options: dict[str, Any]) -> Gene
     arguments |= dict(map(parse_argument, options["extra"]))
     if "model" not in arguments:
         raise click.UsageError("--backend diffusers needs a --model or a --preset.")
+    # Mistakes come up before a large model is loaded, or even downloaded.
+    read_wanted(probes, options["prompts"], options["template"], options["per_probe"])
+    check_output(output, overwrite=options["overwrite"])
     generator = load_generator(
         arguments.pop("model"),
         options["revision"],
@@ -214,6 +227,7 @@ def _with_diffusers(probes: Path, output: Path, options: dict[str, Any]) -> Gene
         batched=options["batched"],
         settings=generator.settings,
         packages=PACKAGES,
+        read_in_part=generator.read_in_part,
         shard=share_of(options["shard"], process),
         progress=terminal_progress(quiet=quiet),
         **_shared(options),
@@ -227,6 +241,8 @@ def _show(found: Generated) -> None:
         facts["share"] = f"{found.shard}; others are not done yet"
     if found.without_prompt:
         facts["probes without a prompt"] = len(found.without_prompt)
+    if found.read_in_part:
+        facts["prompts read in part"] = len(found.read_in_part)
     if found.failures:
         facts["failed"] = len(found.failures)
     print_facts(facts)
@@ -234,3 +250,8 @@ def _show(found: Generated) -> None:
         click.echo(f"failed: {identity}: {reason}")
     if len(found.failures) > 10:
         click.echo(f"failed: {len(found.failures) - 10:,} more; see failures.parquet")
+    if found.failures and found.complete:
+        click.echo(
+            "the same command, without --overwrite, tries them again; what was refused needs more "
+            "--retries"
+        )

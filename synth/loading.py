@@ -1,58 +1,122 @@
-"""Models of transformers: what goes wrong as they are loaded or run, as errors that help."""
+"""Models as they are loaded: what goes wrong as errors that help, and no chatter of libraries."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import torch
 import transformers
+import xxhash
 
 from conceptstats.errors import ConceptStatsError, ModelError
 
+_LIBRARIES = ("diffusers", "transformers", "huggingface_hub")
+
 
 @contextmanager
-def loading(model: str, *, quiet: bool) -> Iterator[None]:
-    """Turn what goes wrong as a model is loaded into errors; the log is not shown.
+def loading(model: str, *, quiet: bool) -> Iterator[list[str]]:
+    """Turn what goes wrong as a model is loaded into errors; yields what libraries have logged.
+
+    Libraries must be imported before: they begin to log on import.
 
     Raises
     ------
     ModelError
     """
-    log: Any = transformers.utils.logging
-    bars = log.is_progress_bar_enabled()
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    if quiet or not sys.stderr.isatty():
-        log.disable_progress_bar()
     try:
-        yield
+        with _bars(shown=not quiet and sys.stderr.isatty()), quiet_libraries() as messages:
+            yield messages
     except ConceptStatsError:
         raise
-    except Exception as error:  # of transformers, torch, safetensors, the hub, the network
+    except Exception as error:  # of the libraries, torch, safetensors, the hub, the network
+        kinds = _kinds(error)
         reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
-    finally:
-        logging.disable(before)
-        if bars:
-            log.enable_progress_bar()
+        if "LocalEntryNotFoundError" in kinds:
+            reason = "it is not in the cache, and the hub cannot be reached."
+        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, kinds)) from error
 
 
-def _hint(model: str, error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+def _kinds(error: BaseException | None) -> set[str]:
+    """Names of the classes of an error, and of those that led to it."""
+    names: set[str] = set()
+    while error is not None:
+        names |= {kind.__name__ for kind in type(error).__mro__}
+        error = error.__cause__ or error.__context__
+    return names
+
+
+def _hint(model: str, kinds: set[str]) -> str:
+    if kinds & {"OutOfMemoryError", "MemoryError"}:
         return "--precision bf16, --device cpu, or a smaller model"
+    if "ImportError" in kinds:
+        return "pip install 'conceptstats[models]'"
     if Path(model).is_dir():
-        return "are the weights, the config and the processor or tokeniser there, and whole?"
-    if "gated" in str(error).lower():
+        return "are its files all there, and whole? weights, configs, processor or tokeniser"
+    if "GatedRepoError" in kinds:
         return "accept the model's terms on the hub, and log in with `hf auth login`"
-    return "ORG/NAME on the hub, or a folder; without a network, get its files elsewhere"
+    if "RevisionNotFoundError" in kinds:
+        return "--revision: a branch, a tag or a commit that the hub has"
+    if kinds & {"RepositoryNotFoundError", "HFValidationError"}:
+        return "a model is named as on the hub, ORG/NAME, or by its folder"
+    return "without a network: get its files elsewhere, and name their folder"
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[list[str]]:
+    """Show no warning and no log of the libraries; yields the list of what they have logged."""
+    messages: list[str] = []
+    keeper = logging.Handler(logging.WARNING)
+    keeper.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        for name in _LIBRARIES:
+            logger = logging.getLogger(name)
+            stack.callback(_restore, logger, logger.handlers, logger.level, logger.propagate)
+            logger.handlers, logger.propagate = [keeper], False
+            logger.setLevel(logging.WARNING)
+        yield messages
+
+
+def _restore(
+    logger: logging.Logger, handlers: list[logging.Handler], level: int, propagate: bool
+) -> None:
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
+
+
+@contextmanager
+def _bars(*, shown: bool) -> Iterator[None]:
+    """Progress bars of downloads and of loading, or none."""
+    if shown:
+        yield
+        return
+    log: Any = transformers.utils.logging
+    of_hub: Any = import_module("huggingface_hub.utils")
+    of_diffusers: Any = sys.modules.get("diffusers.utils.logging")
+    were = log.is_progress_bar_enabled(), not of_hub.are_progress_bars_disabled()
+    log.disable_progress_bar()
+    of_hub.disable_progress_bars()
+    if of_diffusers:
+        of_diffusers.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were[0]:
+            log.enable_progress_bar()
+        if were[1]:
+            of_hub.enable_progress_bars()
+        if of_diffusers:
+            of_diffusers.enable_progress_bar()
 
 
 def refuse_random(module: Any, loaded: Mapping[str, Any], model: str, what: str) -> None:
@@ -72,8 +136,28 @@ def refuse_random(module: Any, loaded: Mapping[str, Any], model: str, what: str)
         )
 
 
+def refuse_wordless(tokenizer: Any, model: str) -> None:
+    """Raise where a tokeniser knows no word, as transformers makes one whose files are missing.
+
+    Raises
+    ------
+    ModelError
+    """
+    special = {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens}
+    if len(set(tokenizer.get_vocab()) - special) < 2:  # T5's has a blank
+        raise ModelError(
+            f"{model}: the vocabulary of its {type(tokenizer).__name__} is missing.",
+            "is it whole? beside its tokenizer_config.json is tokenizer.json or spiece.model",
+        )
+
+
 @contextmanager
-def enough_memory(name: str, device: torch.device) -> Iterator[None]:
+def enough_memory(
+    name: str,
+    device: torch.device,
+    hint: str = "--precision bf16, or --device cpu; a run goes on where it stopped only with the "
+    "same",
+) -> Iterator[None]:
     """Say what can be done where a model runs out of memory.
 
     Raises
@@ -83,17 +167,14 @@ def enough_memory(name: str, device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"too little memory for {name} on {device}.",
-            "--precision bf16, or --device cpu; a run goes on where it stopped only with the same",
-        ) from error
+        raise ModelError(f"too little memory for {name} on {device}.", hint) from error
 
 
 def fingerprint_of(module: Any, *settings: str) -> str:
-    """SHA-256 of the weights, of the architecture and of settings."""
-    digest = hashlib.sha256("\n".join([str(module), *settings, ""]).encode())
+    """A digest of the weights, of the architecture and of settings; fast, for they may be large."""
+    digest = xxhash.xxh3_128("\n".join([str(module), *settings, ""]).encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
         flat = value.detach().cpu().contiguous().reshape(-1)
         digest.update(flat.view(torch.uint8).numpy())
-    return f"sha256:{digest.hexdigest()}"
+    return f"xxh3:{digest.hexdigest()}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -66,28 +67,32 @@ def list_pictures(
     """What to look for in which picture."""
     asked = {word: query.replace("{}", word) for pair in pairs.values() for word in pair}
     refused = {word: problem for word, text in asked.items() if (problem := detector.problem(text))}
+    refused |= {word: "its probe names nothing" for word in asked if not word.strip()}
+    folder = output.resolve().parent
     columns = (table[name].to_pylist() for name in ("image_id", "path", "sha256", "probe_id"))
     items = []
     for image_id, path, sha256, probe in zip(*columns, strict=True):
-        pair = pairs.get(probe, ("", ""))
-        problem = next((refused[word] for word in pair if word in refused), None)
-        if probe not in pairs:
+        if probe in pairs:
+            key, accessory = pairs[probe]
+            queries = asked[key], asked[accessory]
+            problem = refused.get(key) or refused.get(accessory)
+        else:
+            queries = "", ""
             problem = "it has no probe" if probe is None else f"there is no probe {probe!r}"
-        key, accessory = (asked.get(word, "") for word in pair)
-        place = output.resolve().parent / path
-        items.append(Item(image_id, place, sha256, (key, accessory), problem))
+        place = Path(os.path.normpath(folder / path))
+        items.append(Item(image_id, place, sha256, queries, problem))
     return items
 
 
-def stamp(items: Sequence[Item]) -> str:
+def stamp(paths: Iterable[Path]) -> str:
     """Differs when files have changed; does not read them."""
     digest = hashlib.sha256()
-    for item in items:
+    for path in paths:
         try:
-            status = item.path.stat()
-            digest.update(f"{item.path}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
+            status = path.stat()
+            digest.update(f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
         except OSError as error:
-            digest.update(f"{item.path}\t{error.errno}\n".encode())
+            digest.update(f"{path}\t{error.errno}\n".encode())
     return digest.hexdigest()
 
 
@@ -133,7 +138,7 @@ def _ahead(
 
 
 def _read(item: Item, detector: Detector) -> _Ready:
-    from .reading import read_picture
+    from conceptstats.pictures import read_picture
 
     if item.problem is not None:
         return _Ready(item, {}, (0, 0), item.problem)

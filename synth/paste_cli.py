@@ -1,4 +1,4 @@
-"""The commands `conceptstats synth paste` and `segment`: parse, call, print. No logic."""
+"""The command `conceptstats synth paste`: parse, call, print. No logic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from conceptstats.options import (
-    device_option,
     json_option,
     overwrite_option,
     processes_option,
@@ -102,8 +101,10 @@ def paste(
 
     from .paste.run import TABLE, paste_photos
     from .paste.saving import Edit
-    from .paste.sheet import draw_sheet
+    from .paste.sheet import check_sheet, draw_sheet
 
+    if contact_sheet is not None:
+        check_sheet(contact_sheet, n_sheet, overwrite=overwrite)
     names: Any = tuple(name.strip() for name in strata.split(",") if name.strip())
     summary = paste_photos(
         photos,
@@ -122,7 +123,7 @@ def paste(
         overwrite=overwrite,
         progress=terminal_progress(quiet=quiet),
     )
-    if contact_sheet is not None:
+    if contact_sheet is not None and summary.n_images:
         draw_sheet(output / TABLE, contact_sheet, n_sheet, overwrite=overwrite)
     found = summary.to_json()
     if as_json:
@@ -133,55 +134,3 @@ def paste(
     print_facts(found)
     print_table(strata_rows, ["stratum", "n", "mean_pmi", "mean_ln_n_accessory"])
     print_table([{"listed": k, "n": n} for k, n in problems.items()], ["listed", "n"])
-
-
-@click.command(
-    epilog="Example: conceptstats synth segment PICTURES -o CUT_OUTS --model facebook/sam-vit-huge"
-)
-@click.argument("pictures", type=_PATH)
-@click.option("-o", "--output", required=True, type=_PATH, help="Folder.")
-@click.option("--model", required=True, help="SAM, SAM 2, ...: name on the hub, or a folder.")
-@click.option("--revision", help="On the hub: branch, tag or commit.")
-@click.option(
-    "--class-from",
-    type=click.Choice(["folder", "name"]),
-    help="What a picture shows. [default: folder where there are any, else the file's name]",
-)
-@click.option("--min-iou", default=0.9, show_default=True, help="Least that the model predicts.")
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Of the computation, by torch's autocast.",
-)
-@device_option
-@shard_option
-@overwrite_option
-@quiet_option
-@json_option
-def segment(
-    pictures: Path,
-    output: Path,
-    model: str,
-    revision: str | None,
-    precision: Any,
-    device: Any,
-    quiet: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Cut objects out of PICTURES on white, for use as accessories."""
-    from conceptstats.progress import terminal_progress
-
-    from .segment import load_segmenter, segment_pictures
-
-    segmenter = load_segmenter(model, revision, precision=precision, device=device, quiet=quiet)
-    progress = terminal_progress(quiet=quiet)
-    found = segment_pictures(pictures, output, segmenter, progress=progress, **options).to_json()
-    if as_json:
-        print_json(found)
-        return
-    refused = found.pop("refused")
-    print_facts(found)
-    print_table([{"refused": k, "n": n} for k, n in refused.items()], ["refused", "n"])

@@ -136,6 +136,9 @@ def picture_folder(
 ) -> Iterator[PictureFolder]:
     """Begin a folder, or go on with one whose run had the same record.
 
+    A finished run is gone on with where pictures failed, which are tried again; for those that were
+    refused more retries may be asked for.
+
     Parameters
     ----------
     output : Path
@@ -164,7 +167,9 @@ def picture_folder(
             elif busy:
                 raise OutputError(f"another process is writing {output}.", "wait for it")
             else:
-                _clear(output, record)
+                _clear(output)
+            with writing(output / _HIDDEN / _PLAN, overwrite=True) as partial:
+                dump_json(partial, record)
             with output_errors(output):
                 lock = (output / _HIDDEN / f"{_label(shard)}.lock").open("w")
             take_lock(stack.enter_context(lock), output)
@@ -176,44 +181,75 @@ def picture_folder(
             raise
 
 
-def _is_same(output: Path, record: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether a folder can be gone on with; else it may be cleared, or this raises."""
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Raise unless a run may begin or go on there, as far as can be told without its record.
+
+    Raises
+    ------
+    OutputExistsError, OutputError
+    """
     with output_errors(output):
         if not output.exists():
-            return False
+            return
         others = [path for path in output.iterdir() if path.name != _HIDDEN]
-    old: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        old = json.loads((output / _HIDDEN / _PLAN).read_text(encoding="ascii"))
-    if (output / MARK).is_file():
+    if others and not _read_json(output / _HIDDEN / _PLAN) and not _failed_before(output):
         check_folder(output, MARK, overwrite=overwrite)
-        return False
+
+
+def _is_same(output: Path, record: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether a folder can be gone on with; else it may be cleared, or this raises."""
+    check_output(output, overwrite=overwrite)
     new = json.loads(json.dumps(record))
-    if old and _plan(old) == _plan(new):
-        return True
-    if old and others and not overwrite:
-        changed = _changed(_plan(old), _plan(new))
-        raise OutputExistsError(
-            f"{output} holds an unfinished run, which differs in: {', '.join(changed)}.",
-            "choose another name, or --overwrite",
-        )
-    if others and not old:
-        check_folder(output, MARK, overwrite=overwrite)
-    return False
+    if old := _read_json(output / _HIDDEN / _PLAN):
+        same, state = _plan(old) == _plan(new), "an unfinished run"
+    elif old := _failed_before(output):
+        same = not overwrite and _tries_again(_plan(old), _plan(new))
+        state = f"a run of which {old['n_failed']:,} pictures failed"
+    else:
+        return False
+    if same or overwrite or {path.name for path in output.iterdir()} == {_HIDDEN}:
+        return same
+    raise OutputExistsError(
+        f"{output} holds {state}, which differs in: {', '.join(_changed(_plan(old), _plan(new)))}.",
+        "choose another name, or --overwrite",
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read."""
+    with suppress(OSError, ValueError):
+        found: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+        return found
+    return {}
+
+
+def _failed_before(output: Path) -> dict[str, Any]:
+    """The record of a finished run of which pictures failed; empty where there is none."""
+    record = _read_json(output / MARK)
+    ours = record.get("command") == "synth generate" and record.get("n_failed")
+    return record if ours else {}
 
 
 def _plan(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be the same: not how the paths of the inputs are written."""
-    rest = {name: record[name] for name in ("seed", "versions")}
-    return {**record["arguments"], **rest, "inputs": sorted(record["inputs"].values())}
+    """What must be the same, and what it is called: not how the paths of the inputs are written."""
+    plan: dict[str, Any] = {"seed": record["seed"], "inputs": sorted(record["inputs"].values())}
+    for name, value in {**record["arguments"], "versions": record["versions"]}.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        plan |= {f"{name} {key}".strip(): of_it for key, of_it in inner.items()}
+    return plan
+
+
+def _tries_again(finished: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a run is one that is finished, with as many attempts or more."""
+    more = new["retries"] >= finished["retries"]
+    return more and new == {**finished, "retries": new["retries"]}
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return names or ["nothing that is known"]
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
-def _clear(output: Path, record: Mapping[str, Any]) -> None:
+def _clear(output: Path) -> None:
     with output_errors(output):
         for path in output.iterdir():
             if path.name == _HIDDEN:
@@ -222,8 +258,6 @@ def _clear(output: Path, record: Mapping[str, Any]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    with writing(output / _HIDDEN / _PLAN, overwrite=True) as partial:
-        dump_json(partial, record)
 
 
 def _drop_empty(output: Path) -> None:

@@ -42,7 +42,8 @@ def choose_portraits(
     Returns
     -------
     Table
-        `conceptstats.tables.PROBES`; the probe's id is the name.
+        `conceptstats.tables.PROBES`; the probe's id is the name, or with a slash in it, of which no
+        folder can be made, the name and a hash of it.
 
     Raises
     ------
@@ -62,8 +63,14 @@ def choose_portraits(
         raise ParameterError(f"no accessory is left for {side}.", "more accessories, or more of n")
     names.sort()
     return pa.table(
-        {"probe_id": [name.replace("/", " ") for name in names], "key": names, "accessory": names}
+        {"probe_id": [_probe_id(name) for name in names], "key": names, "accessory": names}
     )
+
+
+def _probe_id(name: str) -> str:
+    if "/" not in name:
+        return name
+    return f"{name.replace('/', ' ')} {sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _number(what: str, name: str, seed: int) -> float:

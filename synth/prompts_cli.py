@@ -99,11 +99,15 @@ def prompts(
     the run record lists those. A run that is killed goes on when it is started again.
     """
     from conceptstats.progress import terminal_progress
+    from conceptstats.table_files import check_output, load_table
+    from conceptstats.tables import PROBES
 
     from .prompts.run import write_prompts
     from .prompts.sampling import Sampling
     from .prompts.wording import choose_writer
 
+    check_output(output, overwrite=options["overwrite"])  # a large model takes minutes to load
+    load_table(probes, PROBES)
     writer = choose_writer(
         model,
         templates,

@@ -17,28 +17,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from conceptstats.errors import ModelError
+from conceptstats.errors import ParameterError
 from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import load_table
+from conceptstats.table_files import fingerprint, load_table
 from conceptstats.tables import PROBES, writing_folder
 
+from .tiny_chat import write_chat
 from .tiny_pipelines import write_flux, write_stable_diffusion
 
-# Of type Any: their annotations do not cover what is called here.
-tokenizers: Any = import_module("tokenizers")
+# Of type Any: its annotations do not cover what is called here.
 transformers: Any = import_module("transformers")
 
 MARK = "run.json"  # a folder that has it was made here
 _SIDE = 64  # pixels of what SAM sees
 _SEEN = 96  # ... and OWLv2
 _WORDS = 16  # tokens that OWLv2 reads, as a big one
-_MOST_STEPS = 600
-_TAUGHT = 0.01  # mean loss of a token: answers come with a probability of 0.95 and more
-_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</turn>{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-_SPECIAL = ["<pad>", "<s>", "</turn>", "<user>", "<assistant>", "<unk>"]
 _SENTENCE = "A photo of a {key} and {accessory}."
 
 
@@ -84,12 +77,18 @@ def write_tiny_model(
 
     Raises
     ------
+    ParameterError
+        When the writer has no probes, or another kind has some.
     ModelError
-        When the writer has no probes, or cannot learn so many.
+        When the writer cannot learn so many.
     TableError, OutputExistsError, OutputError
     """
     output = Path(output)
+    if (probes is not None) != (kind == "writer"):
+        needs = "takes no probes" if probes else "needs probes to learn"
+        raise ParameterError(f"{kind} {needs}.", "--probes is for writer alone")
     rows = [] if probes is None else load_table(probes, PROBES).to_pylist()
+    inputs = {} if probes is None else {str(probes): fingerprint(Path(probes))}
     with (
         writing_folder(output, MARK, overwrite=overwrite) as folder,
         torch.random.fork_rng(devices=[]),
@@ -99,7 +98,7 @@ def write_tiny_model(
         torch.manual_seed(seed)
         with _without_bars():
             KINDS[kind](folder, rows)
-        record = run_record("synth tiny-model", {"kind": kind}, {}, seed, packages=("torch",))
+        record = run_record("synth tiny-model", {"kind": kind}, inputs, seed, packages=("torch",))
         dump_json(folder / MARK, record)
     return output
 
@@ -107,75 +106,13 @@ def write_tiny_model(
 def _writer(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     from .prompts.wording import QUESTION, fill
 
-    if not rows:
-        raise ModelError("a writer needs probes to learn.", "--probes PROBES")
     pairs = [(row["key"], row["accessory"]) for row in rows]
     asked = [f"<user>{fill(QUESTION, *pair)}</turn><assistant>" for pair in pairs]
-    _chat(folder, dict(zip(asked, (fill(_SENTENCE, *pair) for pair in pairs), strict=True)))
+    write_chat(folder, dict(zip(asked, (fill(_SENTENCE, *pair) for pair in pairs), strict=True)))
 
 
 def _judge(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    _chat(folder, {"<user>Word: </turn><assistant>": "yes", "<assistant>": "yes"})
-
-
-def _chat(folder: Path, answers: Mapping[str, str]) -> None:
-    """A Llama that has learned to answer whole conversations."""
-    tokenizer = _word_tokenizer([*answers, *answers.values()])
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id, tie_word_embeddings=True,
-    )  # fmt: skip
-    model: Any = transformers.LlamaForCausalLM(config)
-    _teach_answers(model, tokenizer, answers)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _word_tokenizer(texts: Sequence[str]) -> Any:
-    """A tokeniser of the words of some texts, each with the blank before it."""
-    splitter = tokenizers.pre_tokenizers.Sequence(
-        [
-            tokenizers.pre_tokenizers.Metaspace(prepend_scheme="never"),
-            tokenizers.pre_tokenizers.Punctuation(),
-        ]
-    )
-    words = dict.fromkeys(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
-    vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *words])}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = splitter
-    tokenizer.decoder = tokenizers.decoders.Metaspace(prepend_scheme="never")
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</turn>", pad_token="<pad>",
-        unk_token="<unk>", additional_special_tokens=["<user>", "<assistant>"],
-    )  # fmt: skip
-    fast.chat_template = _TEMPLATE
-    return fast
-
-
-def _teach_answers(model: Any, tokenizer: Any, answers: Mapping[str, str]) -> None:
-    rows = []
-    for asked, answer in answers.items():
-        prompt = tokenizer(f"<s>{asked}", add_special_tokens=False)["input_ids"]
-        said = tokenizer(f"{answer}</turn>", add_special_tokens=False)["input_ids"]
-        rows.append((prompt + said, [-100] * len(prompt) + said))
-    longest = max(len(tokens) for tokens, _ in rows)
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens, _ in rows])
-    labels = torch.tensor([said + [-100] * (longest - len(said)) for _, said in rows])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    model.train()
-    for _ in range(_MOST_STEPS):
-        loss = model(input_ids=ids, labels=labels).loss
-        if loss < _TAUGHT:
-            break
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    else:
-        raise ModelError(f"so small a model cannot learn {len(rows)} answers.", "fewer probes")
-    model.eval()
+    write_chat(folder, {"<user>Word: </turn><assistant>": "yes", "<assistant>": "yes"})
 
 
 def _owlv2(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:

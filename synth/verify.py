@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.concat import PLACE
-from conceptstats.errors import OutputExistsError, ParameterError, SourceError, TableError
+from conceptstats.errors import ParameterError, SourceError, TableError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.shards import Shard
-from conceptstats.table_files import check_ending, conform, fingerprint, load_table, save_table
+from conceptstats.table_files import (
+    LIST_ENDINGS,
+    check_output,
+    conform,
+    fingerprint,
+    load_table,
+    relocated,
+    save_table,
+)
 from conceptstats.tables import IMAGES, PROBES
 
 from .looking import LOOKED, SCORES, OnError, list_pictures, look, stamp
 
 if TYPE_CHECKING:
-    from .detectors import Precision
-    from .devices import Device
+    from .devices import Device, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,9 @@ def verify_images(
         Threads that read pictures ahead.
     on_error : {"stop", "skip"}
         What to do with a picture that cannot be looked at: no readable file, not the file that
-        its table names, no probe, or a query longer than the model reads. Skipped, it keeps its
-        row: found and scores are null, and ``unverified`` says why.
+        its table names, no probe, or a query that is too long for the model or has something that
+        it has no token for. Skipped, it keeps its row: found and scores are null, and
+        ``unverified`` says why. A whole run in which all are skipped is an error.
     overwrite : bool
     progress : Progress, optional
 
@@ -129,11 +136,11 @@ def verify_images(
     """
     output, progress, shard = Path(output), progress or Silent(), shard or Shard()
     _check(output, overwrite, threshold, query)
-    if on_error not in get_args(OnError) or workers < 1:
-        raise ParameterError(
-            f"on_error is {on_error!r} and workers {workers}, expected stop or skip, and 1 or more."
-        )
-    table = _relocated(images, output)
+    if on_error not in get_args(OnError):
+        raise ParameterError(f"on_error is {on_error!r}, expected stop or skip.")
+    if workers < 1:
+        raise ParameterError(f"workers is {workers}, expected 1 or more.")
+    table = _images(images, output)
     places = pa.array(shard.take(range(table.num_rows)), pa.int64())
     table = _with_columns(table.take(places), pa.table({PLACE: places}))
     pairs = _pairs(probes)
@@ -169,11 +176,13 @@ def verify_images(
     plan = {
         **arguments,
         "inputs": inputs,
-        "pictures": stamp(items),
+        "pictures": stamp(item.path for item in items),
         "versions": record["versions"],
     }
     with closing(progress), unfinished(output, plan, LOOKED, progress) as parts:
         looked = look(parts, items, detector, workers, on_error, progress)
+        if shard.n == 1:
+            _refuse_nothing(looked)
         table = _with_columns(table, looked.drop_columns("image_id"))
         name = pa.repeat(pa.scalar(detector.name, pa.string()), table.num_rows)
         table = _with_columns(table, pa.table({"detector": name}))
@@ -208,15 +217,18 @@ def set_threshold(
     """
     output = Path(output)
     _check(output, overwrite, threshold, None)
-    table = _relocated(images, output)
+    table = _images(images, output)
     missing = [name for name in (*SCORES.names, "detector") if name not in table.column_names]
-    detectors = [] if missing else table["detector"].unique().to_pylist()
+    if missing:
+        raise TableError(
+            f"{images}: the images are not verified (no column {', '.join(missing)}).",
+            "--model MODEL --probes PROBES looks for keys and accessories",
+        )
+    detectors = table["detector"].unique().to_pylist()
     if len(detectors) != 1 or None in detectors:
         raise TableError(
-            f"{images}: the images are not verified, or by several detectors (columns missing: "
-            f"{', '.join(missing) or 'none'}; detectors: "
-            f"{', '.join(map(str, detectors)) or 'none'}).",
-            "--model MODEL --probes PROBES looks for keys and accessories",
+            f"{images}: expected scores of one detector, as those of others are on other scales; "
+            f"these are of {', '.join(map(str, detectors))}."
         )
     table = _with_columns(table, conform(table.select(SCORES.names), SCORES, images))
     record = run_record(
@@ -228,27 +240,20 @@ def set_threshold(
 
 
 def _check(output: Path, overwrite: bool, threshold: float | None, query: str | None) -> None:
-    check_ending(output, (".parquet", ".arrow"))  # boxes are lists, which do not go into .csv
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_output(output, LIST_ENDINGS, overwrite=overwrite)  # boxes are lists
     if threshold is not None and not 0 <= threshold <= 1:
         raise ParameterError(f"threshold is {threshold}, expected a score from 0 to 1.")
     if query is not None and "{}" not in query:
         raise ParameterError(f"query is {query!r}, expected {{}} in it, for the thing's name.")
 
 
-def _relocated(images: str | Path, output: Path) -> pa.Table:
+def _images(images: str | Path, output: Path) -> pa.Table:
     """The rows of an images table, with paths relative to where the output will be."""
     table = load_table(images, IMAGES)
     if not table.num_rows:
         raise TableError(f"{images} has no images.")
     _refuse_twins(table, "image_id", images)
-    old, new = Path(images).resolve().parent, output.resolve().parent
-    paths = [
-        path if Path(path).is_absolute() else Path(os.path.relpath(old / path, new)).as_posix()
-        for path in table["path"].to_pylist()
-    ]
-    return _with_columns(table, pa.table({"path": pa.array(paths, pa.string())}))
+    return relocated(table, Path(images).parent, output.parent)
 
 
 def _pairs(probes: str | Path) -> dict[str, tuple[str, str]]:
@@ -280,6 +285,15 @@ def _with_columns(table: pa.Table, columns: pa.Table) -> pa.Table:
     return table
 
 
+def _refuse_nothing(looked: pa.Table) -> None:
+    if looked["unverified"].null_count:
+        return
+    raise SourceError(
+        f"none of {looked.num_rows:,} pictures can be verified; {looked['image_id'][0]}: "
+        f"{looked['unverified'][0]}."
+    )
+
+
 def _save(
     table: pa.Table,
     output: Path,
@@ -295,10 +309,6 @@ def _save(
     table = _with_columns(table, pa.table({"key_found": key, "accessory_found": accessory}))
     bad = table.filter(pc.is_valid(table["unverified"]))
     skipped = tuple(zip(bad["image_id"].to_pylist(), bad["unverified"].to_pylist(), strict=True))
-    if skipped and len(skipped) == table.num_rows:
-        raise SourceError(
-            f"none of {len(skipped):,} pictures can be verified; {skipped[0][0]}: {skipped[0][1]}."
-        )
     record["unverified"] = [list(pair) for pair in skipped]
     save_table(output, table, IMAGES, record=record, overwrite=overwrite)
     n_key, n_accessory, n_both = (

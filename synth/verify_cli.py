@@ -12,9 +12,13 @@ from conceptstats.options import (
     json_option,
     overwrite_option,
     quiet_option,
+    refuse_given,
     shard_option,
 )
 from conceptstats.printing import print_facts, print_json
+
+_SHOWN = 10  # pictures that were not looked at; the table lists all
+_OF_A_LOOK = ("probes", "revision", "query", "precision", "device", "workers", "on_error", "shard")
 
 
 @click.command(
@@ -50,7 +54,13 @@ from conceptstats.printing import print_facts, print_json
     help="In which the model computes.",
 )
 @device_option
-@click.option("--workers", default=4, show_default=True, help="Threads that read pictures ahead.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Threads that read pictures ahead.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
@@ -65,7 +75,6 @@ from conceptstats.printing import print_facts, print_json
 def verify(
     images: Path,
     output: Path,
-    probes: Path | None,
     model: str | None,
     threshold: float | None,
     overwrite: bool,
@@ -83,18 +92,18 @@ def verify(
     from .verify import set_threshold, verify_images
 
     if model is None:
+        refuse_given(_OF_A_LOOK, "needs a --model")
         if threshold is None:
             raise click.UsageError(
                 "Give --model and --probes, or a --threshold for verified IMAGES."
             )
         found = set_threshold(images, output, threshold=threshold, overwrite=overwrite)
-    elif probes is None:
+    elif options["probes"] is None:
         raise click.UsageError("Missing option '--probes', which says what is looked for.")
     else:
         found = verify_images(
             images,
             output,
-            probes=probes,
             model=model,
             threshold=threshold,
             overwrite=overwrite,
@@ -107,5 +116,9 @@ def verify(
     else:
         facts.pop("skipped")
         print_facts({name.removeprefix("n_").replace("_", " "): x for name, x in facts.items()})
-        for image_id, reason in found.skipped if not quiet else ():
+        if quiet:
+            return
+        for image_id, reason in found.skipped[:_SHOWN]:
             click.echo(f"not looked at: {image_id}: {reason}", err=True)
+        if (more := len(found.skipped) - _SHOWN) > 0:
+            click.echo(f"... and {more:,} more: column unverified of {output}", err=True)

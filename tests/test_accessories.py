@@ -208,6 +208,9 @@ def test_accessories_are_read_from_tables(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     save_table(path, pa.Table.from_pylist(rows, schema=ACCESSORIES), ACCESSORIES)
     assert read_accessories(path) == ["hat"]
+    save_table(path, pa.Table.from_pylist(rows[1:], ACCESSORIES), ACCESSORIES, overwrite=True)
+    with pytest.raises(ParameterError, match="names no accessory"):
+        read_accessories(path)
 
 
 def test_real_captions(test_data: Path, tmp_path: Path) -> None:
@@ -248,6 +251,9 @@ def test_the_command(
     data = json.loads(done.stdout)
     assert done.stderr == ""
     assert (data["n"], data["n_kept"]) == (16, 3)
+    done = subprocess.run([*command, str(tmp_path / "a.csv"), "--judge", "none"],
+                          capture_output=True, text=True, check=False, env=environment)  # fmt: skip
+    assert (done.returncode, "exists" in done.stderr) == (1, True)
     assert data["left_out"]["is not easy to see, says the model"] == 2
     listed = tmp_path / "seen.txt"
     listed.write_text("hat\nred\n", encoding="utf-8")

@@ -48,12 +48,33 @@ def test_names_with_commas_and_single_names() -> None:
     assert read_classes("dog").names == ("dog",)
 
 
+def test_a_path_may_hold_a_comma(tmp_path: Path) -> None:
+    """A file that is there is read, whatever its path looks like; a long text is no path."""
+    folder = tmp_path / "Übung, 2"
+    folder.mkdir()
+    assert written(folder, "dog\ncat\n").names == ("dog", "cat")
+    assert len(read_classes(",".join(["dog"] * 5_000))) == 5_000
+
+
+@pytest.mark.parametrize(("text", "name"), [("", "a.txt"), ("\n \n", "a.txt"), ("{}", "a.json")])
+def test_a_list_without_a_class_is_an_error(tmp_path: Path, text: str, name: str) -> None:
+    """Nothing would be left out for naming a class, without a word."""
+    with pytest.raises(ParameterError, match="names no class"):
+        written(tmp_path, text, name)
+    with pytest.raises(ParameterError, match="an empty text names no class"):
+        read_classes("")
+
+
 def test_names_of_imagenets_own_list(tmp_path: Path) -> None:
     """A WordNet id, then names with commas; a comma within a name has no blank behind it."""
     text = "n01440764 tench, Tinca tinca\nn01498041 stingray\nn00000003 one,two, three\n"
     found = written(tmp_path, text)
     assert found.names == ("tench", "stingray", "one,two")
     assert found.synonyms == (("Tinca tinca",), (), ("three",))
+    found = written(tmp_path, "n01440764 tench\n\nn01498041 stingray\n\n\n")
+    assert found.names == ("tench", "", "stingray")
+    with pytest.raises(ParameterError, match=r"line 2: 'ImageId' has no WordNet id"):
+        written(tmp_path, "n01440764 tench\nImageId\n")
 
 
 @pytest.mark.usefixtures("wordnet")
@@ -96,10 +117,24 @@ def test_json_of_three_shapes(tmp_path: Path) -> None:
     assert found == ClassNames(("dog", "cat"), ((), ("kitty",)))
 
 
+def test_names_have_single_blanks(tmp_path: Path) -> None:
+    """A tab within a name would part it where names are written one a line."""
+    found = written(tmp_path, '{" fire\\tengine ": ["fire\\ntruck", " "], "  ": []}', "a.json")
+    assert found == ClassNames(("fire engine", ""), (("fire truck",), ()))
+
+
+def test_json_with_a_name_twice_is_an_error(tmp_path: Path) -> None:
+    """JSON would keep the last, and all classes behind it would move up."""
+    with pytest.raises(ParameterError, match="the name 'crane' more than once"):
+        written(tmp_path, '{"crane": ["bird"], "dog": [], "crane": ["hoist"]}', "a.json")
+
+
 @pytest.mark.parametrize("text", ["{", "3", '["a", 1]', '{"0": {"name": "a"}}',
-                                  '{"1": {"name": "a", "alternates": []}}'])  # fmt: skip
+                                  '{"1": {"name": "a", "alternates": []}}',
+                                  '{"0": {"name": "a", "alternates": "b"}}', '{"dog": "hound"}',
+                                  '{"0": "tench"}', '{"0": ["n01440764", "tench"]}'])  # fmt: skip
 def test_json_that_is_no_list_of_classes(tmp_path: Path, text: str) -> None:
-    """The error shows what is expected."""
+    """The error shows what is expected; a text is no list of letters, an index no name."""
     with pytest.raises(ParameterError, match=r"not valid JSON|holds no list of classes"):
         written(tmp_path, text, "bad.json")
 
@@ -156,6 +191,13 @@ def test_a_phrase_is_of_one_class() -> None:
     assert settled.home == [0, 1, 2, 2, 4]
     assert "missile (2 and 3)" in settled.notes[0]
     assert "(1): hoist" in settled.notes[1].lower()
+
+
+def test_a_name_without_a_word_is_left_out_and_said() -> None:
+    """Two of them are no twins."""
+    settled = settle(class_names(["!", "dog", "?"]))
+    assert settled.phrases == [[], ["dog"], []]
+    assert settled.notes == ["Left out classes without a word (2): !, ?."]
 
 
 def test_synonyms_of_another_list_are_added_line_by_line() -> None:

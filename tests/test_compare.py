@@ -151,6 +151,17 @@ def test_intervals_and_p(tmp_path: Path) -> None:
     assert other.r_delta_unbinned != found.r_delta_unbinned
 
 
+@pytest.mark.parametrize(
+    ("n_bootstrap", "has_interval"), [(0, False), (1, False), (19, False), (20, True)]
+)
+def test_an_interval_needs_replicates(n_bootstrap: int, has_interval: bool) -> None:
+    """Of one or of nineteen there is none, and a note says so."""
+    found = compare(make_examples(0), make_examples(1), n_bins=10, n_bootstrap=n_bootstrap,
+                    n_permutations=0)  # fmt: skip
+    assert (found.r_delta_unbinned.low is not None) == has_interval
+    assert found.notes[0].startswith("Intervals" if has_interval else "No r has an interval")
+
+
 def nothing_but_json(found: Comparison) -> dict[str, Any]:
     """The result as strict JSON, which has no NaN and no infinity."""
     data: dict[str, Any] = json.loads(json.dumps(found.to_json(), allow_nan=False))
@@ -232,6 +243,7 @@ def test_command(files: list[str], tmp_path: Path) -> None:
     assert {"statsmodels", "pingouin", "pandas"} < set(record["versions"])
     done = CliRunner().invoke(cli, [*arguments, "--overwrite"])
     assert "6, 0 left out" in done.stdout
+    assert "No r has an interval: there are 1,000 replicates of 2 classes" in done.stdout
     with pytest.raises(OutputExistsError):
         compare_files(Path(files[0]), Path(files[1]), output)
     with pytest.raises(StatisticsError):

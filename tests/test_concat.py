@@ -10,15 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from conceptstats.concat import concat, interleave
+from conceptstats.concat import concat
 from conceptstats.errors import OutputExistsError, ParameterError, TableError
 from conceptstats.runs import run_record
 from conceptstats.shards import Shard
 from conceptstats.table_files import load_table, save_table
-from conceptstats.tables import ANSWERS, COUNTS, IMAGES, PREDICTIONS, PROMPTS
+from conceptstats.tables import ANSWERS, COUNTS, IMAGES, PREDICTIONS, PROBES, PROMPTS
 
 
 def answers(ids: list[str], **columns: Any) -> pa.Table:
@@ -40,16 +38,15 @@ def save_share(
 IDS = [f"q{number}" for number in (5, 3, 9, 1, 7, 0, 8)]
 
 
-@given(st.lists(st.integers(), max_size=20), st.integers(1, 5))
-def test_interleaving_undoes_sharing(items: list[int], n: int) -> None:
-    """What `Shard.take` takes apart comes back in order."""
-    assert interleave([Shard(i, n).take(items) for i in range(n)]) == items
-
-
-def test_numbers_that_do_not_fit_are_not_interleaved() -> None:
-    """A share of three items beside one of one: some are missing."""
-    assert interleave([["a", "b", "c"], ["d"]]) is None
-    assert interleave([["a"], ["b", "c"]]) is None
+@pytest.mark.parametrize("ids", [(["a", "b", "c"], ["d"]), (["a"], ["b", "c"])])
+def test_numbers_that_do_not_fit_are_not_put_in_order(
+    tmp_path: Path, ids: tuple[list[str], list[str]]
+) -> None:
+    """A share of three answers beside one of one: some are missing."""
+    paths = [save_share(tmp_path, answers(some), ANSWERS, f"{i}/2") for i, some in enumerate(ids)]
+    made = concat(paths, tmp_path / "all.parquet")
+    assert made.order == "given"
+    assert load_table(made.output, ANSWERS)["question_id"].to_pylist() == [*ids[0], *ids[1]]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
@@ -79,7 +76,8 @@ def test_a_share_that_left_items_out_cannot_be_interleaved(tmp_path: Path) -> No
         save_share(tmp_path, answers(["a", "c"]), ANSWERS, "0/2", skipped=[["x", "why"]]),
         save_share(tmp_path, answers(["b", "d"]), ANSWERS, "1/2", skipped=[]),
     ]
-    assert concat(paths, tmp_path / "all.parquet").order == "given"
+    made = concat(paths, tmp_path / "all.parquet")
+    assert (made.order, made.n) == ("given", 4)
 
 
 def test_a_missing_share_is_said(tmp_path: Path) -> None:
@@ -145,6 +143,20 @@ def prompts(rows: list[tuple[str, int, int]]) -> pa.Table:
     return table.select(["probe_id", "prompt", "number", "place"])
 
 
+def test_a_probe_of_several_shares_stands_once(tmp_path: Path) -> None:
+    """Edited photographs of two shares show the same pair; with other counts it is an error."""
+    dog, cat = (
+        {"probe_id": f"{key} tree", "key": key, "accessory": "tree", "pmi": None, "n_pair": 9}
+        for key in ("dog", "cat")
+    )
+    for name, rows in (("a", [dog, cat]), ("b", [cat]), ("c", [cat | {"n_pair": 8}])):
+        save_table(tmp_path / f"{name}.parquet", pa.Table.from_pylist(rows, PROBES), PROBES)
+    made = concat([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "all.parquet")
+    assert load_table(made.output, PROBES)["key"].to_pylist() == ["dog", "cat"]
+    with pytest.raises(TableError, match="stand more than once"):
+        concat([tmp_path / "a.parquet", tmp_path / "c.parquet"], tmp_path / "other.parquet")
+
+
 def test_prompts_have_their_place(tmp_path: Path) -> None:
     """Also where some were dropped, as the numbers of rows say nothing then."""
     one = save_share(tmp_path, prompts([("c", 0, 2), ("c", 1, 2)]), PROMPTS, "0/2", dropped=["a"])
@@ -154,13 +166,37 @@ def test_prompts_have_their_place(tmp_path: Path) -> None:
     assert load_table(made.output, PROMPTS)["prompt"].to_pylist() == ["b 1", "c 0", "c 1", "d 0"]
 
 
-def test_pictures_of_one_probe_stay_together_and_keep_their_files(tmp_path: Path) -> None:
-    """Paths are relative to the new table; shares are probes, of several pictures each."""
+def test_places_of_several_runs_are_not_mixed(tmp_path: Path) -> None:
+    """Each counts from 0, so rows are taken run after run."""
+    for name in "ab":
+        rows = [(f"{name}0", 0, 0), (f"{name}1", 0, 1)]
+        save_table(tmp_path / f"{name}.parquet", prompts(rows), PROMPTS)
+    made = concat([tmp_path / "b.parquet", tmp_path / "a.parquet"], tmp_path / "all.parquet")
+    assert made.order == "given"
+    found = load_table(made.output, PROMPTS)["probe_id"].to_pylist()
+    assert found == ["b0", "b1", "a0", "a1"]
+
+
+def test_predictions_of_shares_are_in_the_order_given(tmp_path: Path) -> None:
+    """Their shares are blocks of images, so every n-th row would be no order of theirs."""
+    paths = []
+    for i, ids in enumerate((["0", "1"], ["2", "3"])):
+        rows = [{"example_id": name, "target": "dog", "labels": ["dog"], "probabilities": [0.5],
+                 "model": "m"} for name in ids]  # fmt: skip
+        table = pa.Table.from_pylist(rows, PREDICTIONS)
+        paths.append(save_share(tmp_path, table, PREDICTIONS, f"{i}/2"))
+    made = concat(paths, tmp_path / "all.parquet")
+    assert made.order == "given"
+    assert load_table(made.output, PREDICTIONS)["example_id"].to_pylist() == ["0", "1", "2", "3"]
+
+
+def test_pictures_keep_their_files(tmp_path: Path) -> None:
+    """Paths are relative to the new table; a share of photographs has several rows of each."""
     ids = ["a", "b", "c"]
     paths = []
     for i in range(2):
         rows = [
-            {"image_id": f"{name}{k}", "path": f"{name}/{k}.png", "probe_id": name}
+            {"image_id": f"{name}{k}", "path": f"{name}/{k}.png", "probe_id": f"{name}{k}"}
             for name in Shard(i, 2).take(ids)
             for k in range(2)
         ]
@@ -170,9 +206,9 @@ def test_pictures_of_one_probe_stay_together_and_keep_their_files(tmp_path: Path
         paths.append(save_share(folder, table, IMAGES, f"{i}/2", inputs={}))
     made = concat(paths, tmp_path / "deep" / "all.parquet")
     table = load_table(made.output, IMAGES)
-    assert made.order == "shards"
-    assert table["image_id"].to_pylist() == ["a0", "a1", "b0", "b1", "c0", "c1"]
-    assert table["path"].to_pylist()[2] == "../run1/b/0.png"
+    assert made.order == "given"
+    assert table["image_id"].to_pylist() == ["a0", "a1", "c0", "c1", "b0", "b1"]
+    assert table["path"].to_pylist()[4] == "../run1/b/0.png"
 
 
 def test_tables_that_differ_are_an_error(tmp_path: Path) -> None:

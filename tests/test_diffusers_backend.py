@@ -186,6 +186,13 @@ def test_a_negative_prompt_that_would_not_be_heeded(
         assert pixels(with_it.generate(REQUESTS[:1])) != pixels(without.generate(REQUESTS[:1]))
 
 
+def test_numbers_that_are_none(load: Callable[..., DiffusersImages]) -> None:
+    """Guidance by NaN would be no guidance, without a word."""
+    for scale in (float("nan"), float("inf")):
+        with pytest.raises(ParameterError, match=r"guidance_scale is (nan|inf), expected a number"):
+            load("sd", arguments={"guidance_scale": scale})
+
+
 def test_how_arguments_are_written() -> None:
     """JSON where it is some, else text; a name there must be."""
     assert parse_argument("a=1") == ("a", 1)
@@ -268,6 +275,39 @@ def test_a_pipeline_that_lacks_weights_is_refused(
         load_generator(folder, device="cpu")
 
 
+@pytest.mark.parametrize("lost", ["tokenizer", "tokenizer/tokenizer.json"])
+def test_a_tokeniser_without_words_is_refused(
+    models: dict[str, Path], tmp_path: Path, lost: str
+) -> None:
+    """Without its files transformers makes one that takes all prompts for the same."""
+    folder = shutil.copytree(models["sd"], tmp_path / "model")
+    path = folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(ModelError, match="vocabulary of its CLIPTokenizer is missing"):
+        load_generator(folder, device="cpu")
+
+
+def test_prompts_that_are_longer_than_a_model_reads(load: Callable[..., DiffusersImages]) -> None:
+    """Stable Diffusion reads 75 tokens and two marks; FLUX's T5 as many as it is told to.
+
+    The tokenisers of the small models take a letter for a token; T5 has one more at each end.
+    """
+    fits, long, longer = ("a" * n for n in (75, 76, 510))
+    assert load("sd").read_in_part([fits, long, fits]) == [long]
+    assert load("flux").read_in_part([long, longer, longer + "a"]) == [longer + "a"]
+    less = load("flux", arguments={"max_sequence_length": 100})
+    assert less.read_in_part([long, longer]) == [longer]
+
+
+def test_places_that_are_no_models(tmp_path: Path) -> None:
+    """Neither a folder nor a name of the hub: said before the hub is asked."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"x")
+    for place in (file, tmp_path / "nowhere", "./nowhere", "a/b/c", "a b"):
+        with pytest.raises(ModelError, match="is no folder, and no name of the hub"):
+            load_generator(place, device="cpu")
+
+
 def test_folders_that_are_no_pipelines(models: dict[str, Path], tmp_path: Path) -> None:
     """An empty one, half a file, a component that is not there, and a revision of a folder."""
     (tmp_path / "empty").mkdir()
@@ -304,7 +344,7 @@ def test_a_pipeline_for_something_else(tmp_path: Path) -> None:
     ("kind", "hint"),
     [
         ("GatedRepoError", "hf auth login"),
-        ("RepositoryNotFoundError", "org/name"),
+        ("RepositoryNotFoundError", "ORG/NAME"),
         ("RevisionNotFoundError", "--revision"),
         ("LocalEntryNotFoundError", "without a network"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,9 @@ from click.testing import CliRunner, Result
 from tiny_diffusers import write_tiny_flux, write_tiny_sd
 
 from conceptstats.cli import cli
+from conceptstats.shards import Shard
+from conceptstats.synth import generate_cli
+from conceptstats.synth.generate import Generated
 from conceptstats.synth.picture_folder import MADE
 from conceptstats.table_files import load_table, save_table
 from conceptstats.tables import PROBES, PROMPTS
@@ -211,6 +215,49 @@ def test_options_of_the_other_backend(
     assert done.exit_code == 2
     assert message in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_come_up_before_a_model_is_loaded(place: Path, tmp_path: Path) -> None:
+    """Probes that are not there, and a finished output: the model is not even looked for."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.png").write_bytes(b"x")
+    arguments = command(place, tmp_path / "mine", model="nowhere/at/all")
+    assert "mine exists" in str(invoke(arguments).exception)
+    arguments[2] = str(tmp_path / "none.csv")
+    assert "none.csv is missing" in str(invoke(arguments).exception)
+
+
+def test_what_libraries_log_is_not_shown(place: Path, tmp_path: Path) -> None:
+    """In a process of its own, in which they begin to log as they are imported."""
+    folder = shutil.copytree(place / "sd", tmp_path / "model")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    arguments = [*command(place, tmp_path / "out"), "--model", str(folder)]
+    done = subprocess.run([*MAIN, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Hint"]
+
+
+def test_long_prompts_are_said(place: Path, tmp_path: Path) -> None:
+    """Before pictures are made, and at the end."""
+    probes = tmp_path / "probes.csv"
+    probes.write_text(f"probe_id,key,accessory\na,bus,{'x' * 80}\n", encoding="utf-8")
+    arguments = [x for x in command(place, tmp_path / "out", model="sd") if x != "--json"]
+    arguments[2] = str(probes)
+    done = invoke(arguments)
+    assert done.exit_code == 0, done.output
+    assert "prompts that are longer than the model reads: 1; the first is" in done.stderr
+    assert done.stdout.splitlines()[-1].split() == ["prompts", "read", "in", "part", "1"]
+
+
+def test_failures_are_said_with_what_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first ten of them, where all are, and that the same command tries them again."""
+    failures = tuple((f"bus-{number}", "it is black") for number in range(12))
+    found = Generated(Path("images.parquet"), 3, failures, (), (), Shard(), complete=True)
+    generate_cli._show(found)
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.endswith(": it is black")]) == 10
+    assert "2 more; see failures.parquet" in lines[-2]
+    assert "without --overwrite, tries them again" in lines[-1]
 
 
 def test_a_model_that_cannot_be_had(place: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import logging
 import math
@@ -28,7 +26,11 @@ from training_files import (
     CONVOLUTIONS,
     DROPPING,
     TEXT,
+    Interrupted,
+    Messages,
     coloured,
+    files_of,
+    losses_of,
     names_in,
     write_config,
     write_shard,
@@ -59,21 +61,6 @@ from conceptstats.progress import Silent
 QUICK = Training(steps=8, batch_size=16, learning_rate=2e-3, warmup=2, checkpoint_every=3)
 
 
-class Interrupted(BaseException):
-    """Stands for a signal."""
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two shards, and models to train."""
@@ -98,11 +85,6 @@ def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(folder, tmp_path_factory.mktemp("trained") / "model").path
 
 
-def files_of(model: Path) -> dict[str, str]:
-    """Digest of each file."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model.iterdir()}
-
-
 def test_the_same_settings_give_the_same_bytes(folder: Path, trained: Path, tmp_path: Path) -> None:
     """Weights, log and record; nothing but these and the configuration is left."""
     again = train(folder, tmp_path / "model")
@@ -117,12 +99,6 @@ def test_another_seed_gives_other_weights(folder: Path, trained: Path, tmp_path:
     other = train(folder, tmp_path / "model", training=replace(QUICK, seed=1))
     assert files_of(other.path)[WEIGHTS] != files_of(trained)[WEIGHTS]
     assert losses_of(other.path)[0] != losses_of(trained)[0]
-
-
-def losses_of(model: Path) -> list[float]:
-    """Loss of each step, as the log has it."""
-    with (model / LOG).open(newline="", encoding="utf-8") as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
 def interrupt_after(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +192,31 @@ def test_a_checkpoint_outlives_a_mistake(folder: Path, trained: Path, tmp_path: 
     assert files_of(tmp_path / "model") == files_of(trained)
 
 
+def test_how_often_a_state_is_kept_may_change(folder: Path, trained: Path, tmp_path: Path) -> None:
+    """It has no bearing on the weights, so the run goes on."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_after(3, patch)
+        train(folder, tmp_path / "model")
+    progress = Messages()
+    often = replace(QUICK, checkpoint_every=1)
+    train(folder, tmp_path / "model", training=often, progress=progress)
+    assert "going on" in progress.said[0]
+    assert files_of(tmp_path / "model") == files_of(trained)
+
+
+@pytest.mark.parametrize("name", ["state.json", "3.state.safetensors"])
+def test_a_damaged_state_is_an_error_that_says_what_to_do(
+    name: str, folder: Path, tmp_path: Path
+) -> None:
+    """As a machine that went down can leave it."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_after(3, patch)
+        train(folder, tmp_path / "model")
+    (tmp_path / ".model.partial" / name).write_bytes(b"{")
+    with pytest.raises(OutputError, match=r"model.partial is damaged.*remove that folder"):
+        train(folder, tmp_path / "model")
+
+
 def test_two_runs_cannot_write_one_output(folder: Path, tmp_path: Path) -> None:
     """The second is told so, and what the first has is not touched."""
     with unfinished(tmp_path / "model", {RECORD: {}}, Silent()) as partial:
@@ -274,7 +275,9 @@ def test_nothing_of_the_callers_is_touched(
 def test_the_record_names_all_that_bears_on_the_weights(folder: Path, trained: Path) -> None:
     """Settings, shards and configuration with their digests, and versions."""
     record = json.loads((trained / RECORD).read_text("utf-8"))
-    assert record["arguments"] == {"from_scratch": True, "device": "cpu", **asdict(QUICK)}
+    settings = asdict(QUICK)
+    del settings["checkpoint_every"]
+    assert record["arguments"] == {"from_scratch": True, "device": "cpu", **settings}
     assert {Path(name).name for name in record["inputs"]} == {"config.json", "0.tar", "1.tar"}
     assert {"torch", "open_clip_torch", "timm", "torchvision"} < set(record["versions"])
 

@@ -1,23 +1,19 @@
-"""Fine-tuning on photographs: repeatable to the bit, edited evenly over PMI, all accounted for."""
+"""Fine-tuning on photographs: repeatable to the bit, all photographs accounted for."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
 import signal
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import open_clip
-import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -25,17 +21,22 @@ from PIL import Image
 from safetensors.torch import load_file
 from tiny_clip import write_tiny_clip
 from training_files import (
-    CAPTIONS,
     COLOURS,
     CONVOLUTIONS,
+    Interrupted,
+    Messages,
+    files_of,
+    losses_of,
     names_in,
+    rows_of_log,
+    tune,
     write_config,
-    write_cut_out,
     write_photos,
     write_shard,
+    write_task,
 )
+from training_files import QUICK_TUNING as QUICK
 
-from conceptstats import build_index
 from conceptstats.cli import cli
 from conceptstats.errors import (
     ConceptStatsError,
@@ -44,77 +45,23 @@ from conceptstats.errors import (
     SourceError,
 )
 from conceptstats.eval.finetune import learn
-from conceptstats.eval.finetune.cut_outs import list_cut_outs
-from conceptstats.eval.finetune.editing import Editor, prepare_editor
 from conceptstats.eval.finetune.model_folder import CONFIG, LOG, RECORD, WEIGHTS
-from conceptstats.eval.finetune.photographs import Photographs, Turn, batches
-from conceptstats.eval.finetune.tune import PASTED_TABLE, finetune
+from conceptstats.eval.finetune.schedule import rows_of_step
+from conceptstats.eval.finetune.tune import PASTED_TABLE, SKIPPED, finetune
 from conceptstats.eval.finetune.tuning import Tuned, Tuning
-from conceptstats.eval.finetune_cli import finetune as command
 from conceptstats.eval.models import load_model
-from conceptstats.eval.zeroshot.image_sources import Place
-from conceptstats.progress import Silent
-
-QUICK = Tuning(epochs=2, batch_size=12, learning_rate=1e-3, warmup=2, checkpoint_every=3)
-
-
-class Interrupted(BaseException):
-    """Stands for a signal."""
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs of colours, cut-outs, captions that tie the two, and a model."""
-    folder = tmp_path_factory.mktemp("photos")
-    write_photos(folder / "photos")
-    for name in ("hat", "ball", "kite"):
-        write_cut_out(folder / "cut-outs" / name / "0.png")
-    write_cut_out(folder / "cut-outs" / "hat" / "1.png", (20, 30))
-    write_cut_out(folder / "cut-outs" / "cup_2.png")
-    (folder / "captions.txt").write_text("\n".join(CAPTIONS), encoding="utf-8")
-    build_index(folder / "captions.txt", folder / "index")
-    write_tiny_clip(folder / "original")
-    return folder
-
-
-def tune(folder: Path, output: Path, *, edited: bool = True, **options: Any) -> Tuned:
-    """Fine-tune quickly on the CPU."""
-    edits = {"accessories": folder / "cut-outs", "index": folder / "index"} if edited else {}
-    settings = {"model": folder / "original", "templates": "all {}", "tuning": QUICK,
-                "device": "cpu", **edits}  # fmt: skip
-    return finetune(folder / "photos", output, **(settings | options))
+    """Photographs, cut-outs, captions and a model."""
+    return write_task(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")
 def tuned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     """A model that was fine-tuned without a break."""
     return tune(folder, tmp_path_factory.mktemp("tuned") / "model")
-
-
-def files_of(model: Path) -> dict[str, str]:
-    """Digest of each file."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model.iterdir()}
-
-
-def rows_of_log(model: Path) -> list[dict[str, str]]:
-    """What became of each step."""
-    with (model / LOG).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def losses_of(model: Path) -> list[float]:
-    return [float(row["loss"]) for row in rows_of_log(model)]
 
 
 def test_the_same_settings_give_the_same_bytes(folder: Path, tuned: Tuned, tmp_path: Path) -> None:
@@ -236,114 +183,17 @@ def test_colours_are_learned(folder: Path, tmp_path: Path) -> None:
     assert model.probabilities(pixels, classifier).argmax(1).tolist() == [0, 1, 2, 3]
 
 
-def test_the_account_says_what_was_pasted(folder: Path, tuned: Tuned) -> None:
-    """As often as the log and the result say; white is in no caption, so it is never edited."""
-    table = pq.read_table(tuned.path / PASTED_TABLE).to_pylist()
-    rows = rows_of_log(tuned.path)
-    assert {row["class"] for row in table} == {"red", "green", "blue"}
-    assert len(table) == 12
-    assert sum(row["n_pasted"] for row in table) == tuned.n_pasted
-    assert sum(int(row["n_pasted"]) for row in rows) == tuned.n_pasted
-    assert sum(int(row["n_not_pasted"]) for row in rows) == tuned.n_not_pasted > 0
-    assert sum(tuned.pasted_by_level.values()) == pytest.approx(1)
-    seen = {(r["class"], r["accessory"]): r for r in table}
-    red_hat = seen["red", "hat"]
-    assert (red_hat["n_class"], red_hat["n_accessory"], red_hat["n_pair"]) == (28, 20, 12)
-    n = sum(1 for _ in CAPTIONS)
-    assert red_hat["pmi"] == pytest.approx(math.log(12 * n / (28 * 20)))
-    assert seen["red", "cup"]["pmi"] == -math.inf
-    assert [seen["red", name]["level"] for name in ("cup", "kite", "ball", "hat")] == [0, 1, 2, 3]
-
-
-def editor_of(folder: Path, **settings: Any) -> Editor:
-    return prepare_editor(folder / "cut-outs", folder / "index", list(COLOURS), **settings).editor
-
-
-def test_accessories_are_drawn_evenly_over_levels(folder: Path) -> None:
-    """Red has four levels of one accessory each: a quarter of its edits each; white has none.
-
-    Of 2,000 draws 500 are expected, with a standard deviation of 19.
-    """
-    editor = editor_of(folder, probability=1.0)
-    photo = np.zeros((40, 48, 3), np.uint8)
-    names = editor.pairing.accessories
-    rng = np.random.default_rng(0)
-    found = Counter(names[editor.edit(photo, 0, rng).accessory] for _ in range(2000))
-    assert set(found) == {"hat", "ball", "kite", "cup"}
-    assert all(abs(count - 500) < 80 for count in found.values())
-    white = editor.edit(photo, list(COLOURS).index("white"), rng)
-    assert white.failed
-    assert white.pixels is photo
-
-
-def test_a_share_of_photographs_is_edited(folder: Path) -> None:
-    """The accessory's box takes the share of the photograph that was asked for."""
-    editor = editor_of(folder, probability=0.3, area=0.2)
-    photo = np.zeros((60, 60, 3), np.uint8)
-    edited = [editor.edit(photo, 0, np.random.default_rng(seed)) for seed in range(400)]
-    shares = [float((e.pixels.any(2)).mean()) for e in edited if e.accessory is not None]
-    assert abs(len(shares) - 120) < 40
-    assert all(0.12 < share < 0.21 for share in shares)  # an ellipse is .785 of its box
-    assert not any(e.failed or e.pixels.any() for e in edited if e.accessory is None)
-    assert not photo.any()
-
-
-def test_what_does_not_fit_is_told(folder: Path) -> None:
-    """In a photograph of 12 pixels an accessory would be 4 pixels: it stays as it is."""
-    editor = editor_of(folder, probability=1.0)
-    found = editor.edit(np.zeros((12, 12, 3), np.uint8), 0, np.random.default_rng(0))
-    assert found.failed
-    assert found.accessory is None
-
-
-def photographs(folder: Path, seed: int = 0) -> Photographs:
-    """Photographs of red, edited and cropped."""
-    model = load_model(folder / "original", device="cpu")
-    module: Any = model.module
-    transform = open_clip.image_transform(module.visual.image_size, is_train=True)
-    files = [Place(str(path)) for path in sorted((folder / "photos" / "red").iterdir())]
-    places = np.zeros(len(files), np.int64)
-    return Photographs(files, places, transform, editor_of(folder), seed)
-
-
-def test_a_turn_of_a_photograph_depends_on_seed_epoch_and_row_alone(folder: Path) -> None:
-    """Whatever was taken before; the caller's random numbers stay as they were."""
-    first, second = photographs(folder), photographs(folder)
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    second[Turn(0, 5)]
-    assert torch.equal(torch.rand(2), expected)
-
-    def epoch_of(one: Photographs, epoch: int) -> torch.Tensor:
-        return torch.stack([one[Turn(epoch, row)].pixels for row in range(12)])
-
-    assert torch.equal(epoch_of(first, 2), epoch_of(second, 2))
-    assert not torch.equal(epoch_of(first, 2), epoch_of(first, 3))
-    assert not torch.equal(epoch_of(first, 2), epoch_of(photographs(folder, 1), 2))
-    whole = list(batches(first, range(6), 4, 0, pinned=False))
-    rest = list(batches(second, range(4, 6), 4, 0, pinned=False))
-    assert [batch.pasted for batch in whole[4:]] == [batch.pasted for batch in rest]
-    assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(whole[4:], rest, strict=True))
-
-
 def test_parts_of_a_batch_have_its_gradient(folder: Path, tuned: Tuned, tmp_path: Path) -> None:
     """Five at a time or all at once: the same losses up to rounding."""
     parts = tune(folder, tmp_path / "model", at_once=5)
-    losses = [
-        [float(row["loss"]) for row in rows_of_log(path)] for path in (parts.path, tuned.path)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses_of(parts.path) == pytest.approx(losses_of(tuned.path), rel=1e-3)
 
 
 def test_mixed_precision(folder: Path, tuned: Tuned, tmp_path: Path) -> None:
     """bf16 runs through torch's autocast: near the losses of fp32, not the same; weights fp32."""
     mixed = tune(folder, tmp_path / "model", precision="bf16")
-    losses = [
-        [float(row["loss"]) for row in rows_of_log(path)] for path in (mixed.path, tuned.path)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=0.1)
-    assert losses[0] != losses[1]
+    assert losses_of(mixed.path) == pytest.approx(losses_of(tuned.path), rel=0.1)
+    assert losses_of(mixed.path) != losses_of(tuned.path)
     assert {v.dtype for v in load_file(mixed.path / WEIGHTS).values()} == {torch.float32}
     record = json.loads((mixed.path / RECORD).read_text("utf-8"))
     assert record["arguments"]["precision"] == "bf16"
@@ -358,20 +208,57 @@ def test_a_gradient_is_clipped(folder: Path, tmp_path: Path) -> None:
     assert moved < 1e-5 < QUICK.learning_rate
 
 
-def test_unreadable_photographs_stop_a_run_or_are_listed(folder: Path, tmp_path: Path) -> None:
-    """The others of the batch are learned from."""
-    photos = write_photos(tmp_path / "photos", 6)
+@pytest.fixture
+def damaged(folder: Path, tmp_path: Path) -> Path:
+    """The task, with a photograph that cannot be read."""
+    photos = write_photos(tmp_path / "damaged" / "photos", 6)
     (photos / "red" / "00.png").write_bytes(b"no picture")
-    settings = {"model": folder / "original", "templates": "all {}", "device": "cpu"}
-    settings["tuning"] = replace(QUICK, epochs=4)
+    (tmp_path / "damaged" / "original").symlink_to(folder / "original")
+    return tmp_path / "damaged"
+
+
+def test_unreadable_photographs_stop_a_run_or_are_listed(damaged: Path, tmp_path: Path) -> None:
+    """The others of the batch are learned from."""
+    settings = {"edited": False, "tuning": replace(QUICK, epochs=4)}
     with pytest.raises(SourceError, match=r"red/00.png cannot be read.*--on-error skip"):
-        finetune(photos, tmp_path / "model", **settings)
-    assert names_in(tmp_path) == ["photos"]
-    found = finetune(photos, tmp_path / "model", on_error="skip", **settings)
+        tune(damaged, tmp_path / "model", **settings)
+    assert names_in(tmp_path) == ["damaged"]
+    found = tune(damaged, tmp_path / "model", on_error="skip", **settings)
     ((identity, reason),) = found.unreadable
     assert identity == "red/00.png"
-    assert "cannot identify" in reason
     assert found.steps == 8
+    with (found.path / SKIPPED).open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["image", "reason"], [identity, reason]]
+
+
+def test_what_stopped_a_run_can_be_skipped(damaged: Path, tmp_path: Path) -> None:
+    """As the error hints: the run goes on, to the bytes of one that skipped from the beginning."""
+    row = sorted(damaged.glob("photos/*/*")).index(damaged / "photos" / "red" / "00.png")
+    seed = next(seed for seed in range(99) if row not in rows_of_step(0, 24, 4, seed))
+    settings = replace(QUICK, batch_size=4, seed=seed, checkpoint_every=1)
+    with pytest.raises(SourceError, match=r"red/00\.png"):
+        tune(damaged, tmp_path / "model", edited=False, tuning=settings)
+    progress = Messages()
+    found = tune(
+        damaged, tmp_path / "model", edited=False, tuning=settings, on_error="skip",
+        progress=progress,
+    )  # fmt: skip
+    assert any("going on from the last checkpoint" in text for text in progress.said)
+    whole = tune(damaged, tmp_path / "whole", edited=False, tuning=settings, on_error="skip")
+    assert files_of(found.path) == files_of(whole.path)
+
+
+def test_weights_that_are_lost_are_never_saved(folder: Path, tmp_path: Path) -> None:
+    """A gradient that is not finite spoils them, though the loss of its step is a number."""
+
+    def overflow(*_: Any) -> torch.Tensor:
+        return torch.tensor(math.inf)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", overflow)
+        with pytest.raises(ParameterError, match="the loss is nan at step 0"):
+            tune(folder, tmp_path / "model", edited=False)
+    assert names_in(tmp_path) == []
 
 
 def test_shards_and_tables_too(folder: Path, tmp_path: Path) -> None:
@@ -428,33 +315,6 @@ def test_a_tokeniser_of_its_own_goes_with_the_model(folder: Path, tmp_path: Path
     assert torch.equal(*tokens)
 
 
-def test_what_is_left_out_is_said(folder: Path, tmp_path: Path) -> None:
-    """Files that are no cut-outs, accessories that name a class or are in no caption, classes."""
-    cut_outs = tmp_path / "cut-outs"
-    write_cut_out(cut_outs / "hat.png")
-    write_cut_out(cut_outs / "Red" / "1.png")
-    write_cut_out(cut_outs / "walrus_12.png")
-    Image.new("RGB", (30, 30)).save(cut_outs / "ball.jpg")
-    (cut_outs / "kite.png").write_bytes(b"no picture")
-    (cut_outs / "notes.txt").write_text("no picture")
-    listed = list_cut_outs(cut_outs)
-    assert list(listed.files) == ["Red", "hat", "walrus"]
-    assert [name for name, _ in listed.problems] == ["ball.jpg", "kite.png"]
-    progress = Messages()
-    tune(folder, tmp_path / "model", accessories=cut_outs, progress=progress)
-    said = "\n".join(progress.said)
-    for words in ("ball.jpg is left out: nothing in it is transparent", "kite.png is left out",
-                  "the accessory Red is left out: it names a class",
-                  "the accessory walrus is left out: no caption holds it",
-                  "photographs of 1 classes are never edited, as no caption holds their class, or "
-                  "no accessory goes with it: white"):  # fmt: skip
-        assert words in said
-    with pytest.raises(SourceError, match="holds no cut-out"):
-        list_cut_outs(folder / "photos" / "red")
-    with pytest.raises(SourceError, match="no such folder"):
-        list_cut_outs(folder / "nowhere")
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -467,7 +327,10 @@ def test_what_is_left_out_is_said(folder: Path, tmp_path: Path) -> None:
         ({"precision": "fp8"}, "precision is 'fp8'"),
         ({"on_error": "ignore"}, "expected stop or skip"),
         ({"tuning": Tuning()}, "48 photographs are fewer than a batch of 512"),
-        ({"tuning": replace(QUICK, warmup=8)}, "8 steps, and 2 epochs of 48 photographs are 8"),
+        (
+            {"tuning": replace(QUICK, warmup=8)},
+            "8 steps, and 2 epochs of 48 photographs are 8",
+        ),
         ({"tuning": replace(QUICK, learning_rate=1e30, warmup=0)}, "the loss is nan"),
         ({"device": "tpu"}, "expected auto, cpu or cuda"),
         ({"classes": ["red", "green", "blue"]}, "no class is called 'white'"),
@@ -525,4 +388,16 @@ def test_command(folder: Path, tuned: Tuned, tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, [*arguments, *wrong])
         assert done.exit_code == 2
         assert message in " ".join(done.output.split())
-    assert isinstance(command, click.Command)
+
+
+def test_the_command_lists_what_is_skipped(damaged: Path, tmp_path: Path) -> None:
+    """Options of editing need accessories."""
+    arguments = ["eval", "finetune", str(damaged / "photos"), "-o", str(tmp_path / "model")]
+    arguments += ["--model", str(damaged / "original"), "--templates", "all {}", "--epochs", "2"]
+    arguments += ["--batch-size", "12", "--warmup", "1", "--on-error", "skip", "--quiet"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    assert "skipped: red/00.png: " in done.stdout
+    done = CliRunner().invoke(cli, [*arguments, "--area", "0.2", "--edit-probability", "1"])
+    assert done.exit_code == 2
+    assert "--area, --edit-probability needs --accessories." in " ".join(done.output.split())

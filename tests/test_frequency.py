@@ -279,6 +279,14 @@ def test_a_binned_r_that_is_not_there_is_said() -> None:
     assert any("The binned r is not given: it is over 2 bins" in note for note in found.notes)
 
 
+def test_too_few_replicates_are_said() -> None:
+    """One replicate is no interval."""
+    found = frequency(counts(), results(), settings=Settings(n_bootstrap=1)).models[0]
+    assert found.r_unbinned.value is not None
+    assert found.r_unbinned.low is None
+    assert any("1 bootstrap replicates are too few" in note for note in found.notes)
+
+
 def test_counts_must_be_of_one_kind(tmp_path: Path) -> None:
     """Counts by text and by tags are chosen from, never added up."""
     both = pa.concat_tables([counts(), counts(search="tags")])

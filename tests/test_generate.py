@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from painter import PAIRS, Painter, write_probes
 from PIL import Image
 
 from conceptstats.cli import cli
@@ -30,33 +31,7 @@ from conceptstats.synth.world_files import write_world
 from conceptstats.table_files import load_table, save_table
 from conceptstats.tables import IMAGES, PROBES
 
-PAIRS = [("bus", "apple"), ("bus", "sun"), ("car", "apple"), ("car", "hat"), ("mug", "book")]
 SMALL = Sprites(16)
-
-
-@dataclass
-class Painter:
-    """Paints one colour by the seed, and keeps what it was asked for."""
-
-    backend: str = "painter"
-    asked: list[ImageRequest] = field(default_factory=list)
-
-    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image]:
-        """A picture of 4 by 2 pixels for each."""
-        self.asked += requests
-        return [Image.new("RGB", (4, 2), (request.seed % 256, 0, 0)) for request in requests]
-
-
-def write_probes(path: Path, names: Sequence[str] | None = None, *, reverse: bool = False) -> Path:
-    """The pairs as probes, called after themselves unless they have names."""
-    names = names or [f"{key}-{accessory}" for key, accessory in PAIRS]
-    rows = [
-        {"probe_id": name, "key": key, "accessory": accessory}
-        for name, (key, accessory) in zip(names, PAIRS, strict=False)
-    ]
-    rows = rows[::-1] if reverse else rows
-    save_table(path, pa.Table.from_pylist(rows, PROBES), PROBES, overwrite=True)
-    return path
 
 
 @pytest.fixture
@@ -116,7 +91,7 @@ def test_a_generator_is_asked_for_the_pair(probes: Path, tmp_path: Path) -> None
     images = generate_images(probes, tmp_path / "images", painter, per_probe=1)
     prompt = "a photo of a bus with a apple"
     expected = ImageRequest(prompt, image_seed(0, "bus-apple", 0), "bus", "apple")
-    assert painter.asked[0] == expected
+    assert painter.asked[0] == [expected]
     row = load_table(images.table, IMAGES).to_pylist()[0]
     assert (row["backend"], row["width"], row["height"]) == ("painter", 4, 2)
 

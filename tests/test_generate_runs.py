@@ -2,113 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
-import filecmp
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from painter import Painter, assert_same, make, paint, write_probes
 from PIL import Image
 
 from conceptstats.errors import (
     ConceptStatsError,
     ModelError,
-    OutputError,
-    OutputExistsError,
     ParameterError,
     TableError,
 )
 from conceptstats.shards import Shard
-from conceptstats.synth.generate import Generated, generate_images
 from conceptstats.synth.images import ImageRequest, Refused, image_seed
 from conceptstats.synth.picture_folder import FAILURES, MADE
 from conceptstats.table_files import load_table, save_table
 from conceptstats.tables import PROBES, PROMPTS
 
-PAIRS = [("bus", "apple"), ("bus", "sun"), ("car", "apple"), ("car", "hat"), ("mug", "book")]
-
-
-@dataclass
-class Painter:
-    """Paints two colours by the seed; some things go wrong with it.
-
-    Parameters
-    ----------
-    backend : str
-    broken : set of str
-        Keys of which it raises an error, always.
-    shaky : int
-        So many calls raise an error before one does not.
-    bad_seeds : set of int
-        Which it refuses.
-    stops_after : int
-        Calls after which it is interrupted.
-    asked : list of lists of ImageRequest
-        What it was asked for in each call.
-    """
-
-    backend: str = "painter"
-    broken: set[str] = field(default_factory=set)
-    shaky: int = 0
-    bad_seeds: set[int] = field(default_factory=set)
-    stops_after: int = 10**9
-    asked: list[list[ImageRequest]] = field(default_factory=list)
-
-    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Refused]:
-        """A picture of 4 by 2 pixels for each."""
-        if len(self.asked) >= self.stops_after:
-            raise KeyboardInterrupt
-        self.asked.append(list(requests))
-        if self.shaky:
-            self.shaky -= 1
-            raise MemoryError("the GPU is full")
-        if bad := [request.key for request in requests if request.key in self.broken]:
-            raise ValueError(f"no {bad[0]} today")
-        return [
-            Refused("it is black") if request.seed in self.bad_seeds else paint(request.seed)
-            for request in requests
-        ]
-
-    @property
-    def prompts(self) -> list[str]:
-        """What it was asked for, one after another."""
-        return [request.prompt for call in self.asked for request in call]
-
-
-def paint(seed: int) -> Image.Image:
-    picture = Image.new("RGB", (4, 2), (seed % 256, seed // 256 % 256, 0))
-    picture.putpixel((0, 0), (7, 7, 7))
-    return picture
-
 
 @pytest.fixture
 def probes(tmp_path: Path) -> Path:
     """Five probes."""
-    rows = [{"probe_id": f"{k}-{a}", "key": k, "accessory": a} for k, a in PAIRS]
-    save_table(tmp_path / "probes.parquet", pa.Table.from_pylist(rows, PROBES), PROBES)
-    return tmp_path / "probes.parquet"
-
-
-def make(
-    probes: Path, output: Path, painter: Painter | None = None, **options: Any
-) -> tuple[Generated, Painter]:
-    """Three pictures a probe, unless it is said otherwise."""
-    painter = painter or Painter()
-    return generate_images(probes, output, painter, **{"per_probe": 3, **options}), painter
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """Two folders have the same files with the same bytes."""
-    names = {path.relative_to(one) for path in one.rglob("*")}
-    assert names == {path.relative_to(other) for path in other.rglob("*")}
-    files = [str(name) for name in names if (one / name).is_file()]
-    assert len(files) > 2
-    _, different, errors = filecmp.cmpfiles(one, other, files, shallow=False)
-    assert (different, errors) == ([], [])
+    return write_probes(tmp_path / "probes.parquet")
 
 
 @pytest.fixture
@@ -212,6 +132,36 @@ def test_pictures_say_where_they_come_from(probes: Path, tmp_path: Path) -> None
     }
 
 
+def test_the_order_of_settings_does_not_matter(probes: Path, tmp_path: Path) -> None:
+    """A run goes on when its settings are given in another order, and takes its pictures over."""
+    settings: dict[str, Any] = {"model": "x", "arguments": {"a": 1, "b": 2}}
+    with pytest.raises(KeyboardInterrupt):
+        make(probes, tmp_path / "images", Painter(stops_after=6), settings=settings)
+    turned = {"arguments": {"b": 2, "a": 1}, "model": "x"}
+    _, painter = make(probes, tmp_path / "images", settings=turned)
+    assert len(painter.asked) == 9
+
+
+def test_prompts_that_are_read_in_part(probes: Path, tmp_path: Path) -> None:
+    """Counted, recorded and said; asked for once each, whatever the share."""
+    asked: list[list[str]] = []
+
+    def longer(prompts: Sequence[str]) -> list[str]:
+        asked.append(list(prompts))
+        return [prompt for prompt in prompts if len(prompt) > 28]
+
+    for index in range(2):
+        options = {"shard": Shard(index, 2), "read_in_part": longer}
+        found, _ = make(probes, tmp_path / "images", **options)
+    expected = ["a photo of a bus with a apple", "a photo of a car with a apple"]
+    assert found.read_in_part == (*expected,)
+    assert found.to_json()["n_prompts_read_in_part"] == 2
+    assert [len(prompts) for prompts in asked] == [5, 5]
+    record = json.loads((tmp_path / "images" / "images.parquet.run.json").read_text("ascii"))
+    assert record["read_in_part"] == expected
+    assert make(probes, tmp_path / "other")[0].read_in_part == ()
+
+
 def test_prompts_are_taken_in_turn(probes: Path, tmp_path: Path) -> None:
     """A probe's three pictures have its two prompts; a probe without any is counted."""
     rows = [
@@ -298,6 +248,21 @@ def test_failures_are_listed_and_stop_nothing(probes: Path, tmp_path: Path) -> N
     assert len({*made, *(row["image_id"] for row in failures)}) == 15
 
 
+def test_a_reason_is_one_line(probes: Path, tmp_path: Path) -> None:
+    """Also where a library says much, as of CUDA."""
+
+    class Talker(Painter):
+        def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Refused]:
+            if requests[0].key == "mug":
+                raise RuntimeError("CUDA error\n" + "see the manual\n" * 99)
+            return super().generate(requests)
+
+    found, _ = make(probes, tmp_path / "images", Talker())
+    reason = found.failures[0][1]
+    assert reason.startswith("RuntimeError: CUDA error see the manual see")
+    assert (len(reason.splitlines()), len(reason) <= 300) == (1, True)
+
+
 def test_a_run_in_which_all_fails_is_an_error(probes: Path, tmp_path: Path) -> None:
     """It ends after 20 pictures, and leaves no folder behind."""
     painter = Painter(broken={"bus", "car", "mug"})
@@ -361,61 +326,3 @@ def test_batches_of_one_call(probes: Path, tmp_path: Path) -> None:
     _, painter = make(probes, output, per_probe=2, batched=True, batch_size=4)
     assert [[request.seed for request in call] for call in painter.asked] == calls
     assert_same(tmp_path / "one", output)
-
-
-def test_an_unfinished_run_with_other_settings_is_kept(probes: Path, tmp_path: Path) -> None:
-    """It says what differs; --overwrite begins anew, and takes nothing over."""
-    output = tmp_path / "images"
-    with pytest.raises(KeyboardInterrupt):
-        make(probes, output, Painter(stops_after=6), settings={"model": "a"})
-    with pytest.raises(OutputExistsError, match="differs in: model, seed"):
-        make(probes, output, settings={"model": "b"}, seed=1)
-    assert len(list(output.rglob("*.png"))) == 6
-    _, painter = make(probes, output, settings={"model": "b"}, overwrite=True)
-    assert len(painter.asked) == 15
-
-
-def test_overwrite_goes_on_with_the_same_settings(probes: Path, tmp_path: Path) -> None:
-    """So that shares can be started with --overwrite, each after another."""
-    output = tmp_path / "images"
-    make(probes, output, seed=7)
-    for index in range(2):
-        found, painter = make(probes, output, shard=Shard(index, 2), overwrite=True)
-        assert len(painter.asked) == (8, 7)[index]
-    assert found.n == 15
-    make(probes, tmp_path / "expected")
-    assert_same(output, tmp_path / "expected")
-
-
-def test_a_finished_run_is_not_made_again(probes: Path, whole: Path) -> None:
-    """Nor is a share of it."""
-    for shard in (Shard(), Shard(1, 2)):
-        with pytest.raises(OutputExistsError, match="--overwrite"):
-            make(probes, whole, shard=shard)
-    assert not (whole / ".unfinished").exists()
-
-
-def test_two_processes_do_not_do_the_same(probes: Path, tmp_path: Path) -> None:
-    """Neither the same share, nor shares of another number, nor is a folder cleared at work."""
-    output = tmp_path / "images"
-    make(probes, output, shard=Shard(0, 3))
-    with (output / ".unfinished" / "1-of-3.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for options in ({"shard": Shard(1, 3)}, {"shard": Shard(1, 2)}, {}):
-            with pytest.raises(OutputError, match=r"another process is writing .*share 1/3"):
-                make(probes, output, **options)
-        with pytest.raises(OutputError, match="another process"):
-            make(probes, output, shard=Shard(2, 3), seed=1, overwrite=True)
-        make(probes, output, shard=Shard(2, 3))
-    found, _ = make(probes, output, shard=Shard(1, 3))
-    assert found.complete
-
-
-def test_a_folder_of_ones_own_is_kept(probes: Path, tmp_path: Path) -> None:
-    """With --overwrite too."""
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "x.png").write_bytes(b"x")
-    for overwrite in (False, True):
-        with pytest.raises(OutputExistsError):
-            make(probes, tmp_path / "mine", overwrite=overwrite)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["x.png"]

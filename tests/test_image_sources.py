@@ -18,7 +18,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from conceptstats.errors import ConceptStatsError, ParameterError, SourceError, TableError
 from conceptstats.eval.zeroshot.classes import class_indices, read_classes, read_templates
-from conceptstats.eval.zeroshot.image_reading import decode_image, read_blocks
+from conceptstats.eval.zeroshot.image_reading import read_blocks
 from conceptstats.eval.zeroshot.image_sources import Place, find_images
 from conceptstats.table_files import save_table
 from conceptstats.tables import IMAGES
@@ -106,7 +106,7 @@ def test_a_table_without_targets_is_refused(tmp_path: Path) -> None:
 def test_a_folder_gives_its_subfolders_as_targets(tmp_path: Path) -> None:
     """Images in folders below count; what is hidden does not; the rest is told."""
     for name in ("tabby cat/1.png", "tabby cat/more/0.JPG", "dog/x.png", "dog/.hidden.png",
-                 ".cache/y.png", "dog/notes.txt", "sheet.png"):  # fmt: skip
+                 "dog/.old/x.png", ".cache/y.png", "dog/notes.txt", "sheet.png"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         picture(3).save(tmp_path / name, "PNG") if "notes" not in name else (
             tmp_path / name
@@ -259,6 +259,14 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         find_images(tmp_path)
 
 
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """It could not be written into a table."""
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / os.fsdecode(b"\xff.png")).touch()
+    with pytest.raises(SourceError, match="is no UTF-8"):
+        find_images(tmp_path)
+
+
 def test_the_stamp_changes_with_an_image(tmp_path: Path) -> None:
     """Also when a picture is replaced by one of the same size, or is removed."""
     path = write_table(tmp_path)
@@ -271,50 +279,21 @@ def test_the_stamp_changes_with_an_image(tmp_path: Path) -> None:
     assert len({first, second, find_images(path).stamp()}) == 3
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photograph_is_turned_as_its_exif_says(orientation: int) -> None:
-    """All eight orientations come out as the one upright picture."""
-    upright = np.zeros((8, 16, 3), np.uint8)
-    upright[:4, :8] = 255  # white at the top left
-    turns = {1: [], 2: [0], 3: [3], 4: [1], 5: [5], 6: [2], 7: [6], 8: [4]}
-    image = Image.fromarray(upright)
-    for turn in turns[orientation]:
-        image = image.transpose(Image.Transpose(turn))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    found = decode_image(encoded(image, "PNG", exif=exif))
-    np.testing.assert_array_equal(np.asarray(found), upright)
+def test_what_cannot_be_prepared_is_told_too(tmp_path: Path) -> None:
+    """A picture too narrow to be scaled, say, does not end the run."""
+    for name, height in (("a", 4), ("b", 1)):
+        (tmp_path / name).write_bytes(encoded(picture(9, (4, height))))
 
+    def prepare(image: Image.Image) -> torch.Tensor:
+        if image.height == 1:
+            raise ValueError("too narrow")
+        return as_tensor(image)
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "PA"])
-def test_every_mode_becomes_rgb(mode: str) -> None:
-    """White stays white and black stays black, whatever the file holds."""
-    for value in (0, 255):
-        image = Image.new("RGB", (5, 3), (value,) * 3)
-        image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
-        kind = "TIFF" if mode in ("CMYK", "YCbCr", "PA") else "PNG"
-        if mode == "PA":
-            kind, image = "PNG", image.convert("LA")
-        found = decode_image(encoded(image, kind))
-        assert (found.mode, found.size) == ("RGB", (5, 3))
-        np.testing.assert_array_equal(np.asarray(found), value)
-
-
-def test_sixteen_bits_of_grey_are_scaled() -> None:
-    """Half of 65,535 is half of 255, where Pillow's own conversion gives white."""
-    values = np.array([[0, 257, 32896, 65535]], np.uint16)
-    found = decode_image(encoded(Image.fromarray(values)))
-    np.testing.assert_array_equal(np.asarray(found)[0, :, 0], [0, 1, 128, 255])
-    assert found.mode == "RGB"
-
-
-def test_a_palette_with_transparency_is_read_without_a_warning() -> None:
-    """Pillow warns of the direct way to RGB; the colours are the same."""
-    image = Image.new("P", (2, 1))
-    image.putpalette([255, 0, 0, 0, 255, 0])
-    image.putpixel((1, 0), 1)
-    found = decode_image(encoded(image, transparency=b"\x00\xff"))
-    assert [found.getpixel((x, 0)) for x in (0, 1)] == [(255, 0, 0), (0, 255, 0)]
+    (block,) = read_blocks([Place(str(tmp_path / name)) for name in "ab"], prepare, slots=2)
+    assert block.problems == [None, "ValueError: too narrow"]
+    assert None not in block.sha256
+    assert block.pixels is not None
+    assert block.pixels[0, 0, 0, 0] == 9
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -383,6 +362,7 @@ def test_classes_come_from_a_list_a_file_or_folders(tmp_path: Path) -> None:
     assert read_classes(path, None) == ("tench", "great white shark")
     assert read_classes(str(path), ("x",)) == ("tench", "great white shark")
     assert read_classes("dog, hot dog", None) == ("dog", "hot dog")
+    assert len(read_classes(",".join(f"class {n}" for n in range(900)), None)) == 900
     assert read_classes(["a", "b"], None) == ("a", "b")
     assert read_classes(None, ("hot_dog", "mug")) == ("hot dog", "mug")
     imagenet = read_classes("imagenet", None)

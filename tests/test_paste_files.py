@@ -17,7 +17,6 @@ from conceptstats.errors import ParameterError, SourceError
 from conceptstats.pasting import Box
 from conceptstats.synth.paste.coco import polygon_mask
 from conceptstats.synth.paste.cut_outs import list_accessories, load_cut_out
-from conceptstats.synth.paste.decode import read_cut_out, read_photo
 from conceptstats.synth.paste.photos import (
     Photo,
     list_photos,
@@ -26,6 +25,7 @@ from conceptstats.synth.paste.photos import (
     read_boxes,
     wordnet_ids,
 )
+from conceptstats.synth.paste.saving import file_stem
 from conceptstats.table_files import save_table
 from conceptstats.tables import IMAGES
 
@@ -40,67 +40,6 @@ def save(path: Path, pixels: Any, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return path
-
-
-def test_grey_values_of_16_bits_are_scaled(tmp_path: Path) -> None:
-    """They become what they would be with 8 bits, not 255."""
-    path = save(tmp_path / "deep.png", GREY.astype(np.uint16) * 257)
-    pixels, _ = read_photo(path)
-    assert (pixels == GREY[..., None]).all()
-    tiff = save(tmp_path / "deep.tif", GREY.astype(np.uint16) * 257)
-    assert (read_photo(tiff).pixels == GREY[..., None]).all()
-
-
-def test_values_without_a_known_range_are_refused(tmp_path: Path) -> None:
-    """Floating-point numbers, and integers beyond 16 bits."""
-    path = save(tmp_path / "f.tif", GREY.astype(np.float32))
-    with pytest.raises(ValueError, match="floating-point"):
-        read_photo(path)
-    path = save(tmp_path / "i.tif", GREY.astype(np.int32) * 1000)
-    with pytest.raises(ValueError, match="beyond 16 bits"):
-        read_photo(path)
-
-
-def test_grey_palette_and_one_bit_are_their_colours(tmp_path: Path) -> None:
-    """Each becomes RGB with the values that it shows."""
-    assert (read_photo(save(tmp_path / "l.png", GREY)).pixels == GREY[..., None]).all()
-    few = Image.fromarray(COLOUR).quantize(16)
-    shown = np.asarray(few.convert("RGB"))
-    assert (read_photo(save(tmp_path / "p.png", few)).pixels == shown).all()
-    bits = Image.fromarray(GREY > 100)
-    assert (read_photo(save(tmp_path / "1.png", bits)).pixels[..., 0] == (GREY > 100) * 255).all()
-
-
-def test_cmyk_is_not_inverted(tmp_path: Path) -> None:
-    """A JPEG in CMYK shows the colours that went in."""
-    path = save(tmp_path / "c.jpg", Image.fromarray(COLOUR).convert("CMYK"), quality=100)
-    pixels, _ = read_photo(path)
-    assert pixels.shape == (30, 40, 3)
-    assert np.abs(pixels.astype(int) - COLOUR).mean() < 3
-
-
-@pytest.mark.parametrize("turned", [3, 6, 8])
-def test_photographs_stand_upright(tmp_path: Path, turned: int) -> None:
-    """What EXIF says about how the camera was held is done; annotations go without."""
-    back = {3: 2, 6: 1, 8: 3}[turned]
-    exif = Image.Exif()
-    exif[0x0112] = turned
-    path = save(tmp_path / "e.png", np.rot90(COLOUR, back).copy(), exif=exif)
-    assert (read_photo(path).pixels == COLOUR).all()
-    assert (read_photo(path, upright=False).pixels == np.rot90(COLOUR, back)).all()
-
-
-def test_transparent_photographs_lie_on_white(tmp_path: Path) -> None:
-    """By a channel, or by a colour that stands for nothing."""
-    alpha = np.where(GREY > 100, np.uint8(255), np.uint8(0))
-    shown = np.where((GREY > 100)[..., None], COLOUR, 255)
-    path = save(tmp_path / "a.png", np.dstack([COLOUR, alpha]))
-    assert (read_photo(path).pixels == shown).all()
-    path = save(tmp_path / "t.png", GREY, transparency=int(GREY[0, 0]))
-    assert (read_photo(path).pixels[:, 0] == 255).all()
-    few = Image.fromarray(COLOUR).quantize(8)
-    path = save(tmp_path / "p.png", few, transparency=few.getpixel((0, 0)))
-    assert (read_photo(path).pixels[0, 0] == 255).all()
 
 
 def test_classes_come_from_folders_or_names(tmp_path: Path) -> None:
@@ -175,6 +114,10 @@ def test_boxes_find_their_photograph(tmp_path: Path) -> None:
     path.write_text("photo_id,left,top,right,bottom\nc,0,0,1,1\n")
     with pytest.raises(SourceError, match="no box belongs"):
         read_boxes(path, photos)
+    for box in ("5,0,5,9", "0,9,5,3", "-inf,0,5,9", "0,0,inf,9"):
+        path.write_text(f"photo_id,left,top,right,bottom\na,{box}\n")
+        with pytest.raises(SourceError, match="'a' has no box from"):
+            read_boxes(path, photos)
     twins = [photos[0], Photo("cat/a.png", "/x/cat/a.png", "cat")]
     path.write_text("photo_id,left,top,right,bottom\na,0,0,1,1\n")
     with pytest.raises(SourceError, match="name of 2 images"):
@@ -212,13 +155,6 @@ def test_alpha_images_are_cut_to_their_object(tmp_path: Path) -> None:
         list_accessories(save(tmp_path / "other" / "photo.jpg", COLOUR).parent)
     with pytest.raises(SourceError, match="no such folder"):
         list_accessories(tmp_path / "none")
-
-
-def test_cut_outs_keep_palette_and_16_bit_transparency(tmp_path: Path) -> None:
-    """A palette with a transparent colour is a mask too."""
-    few = Image.fromarray(square(20, 4)).quantize(4)
-    path = save(tmp_path / "kite.png", few)
-    assert (read_cut_out(path).pixels[..., 3] == square(20, 4)[..., 3]).all()
 
 
 def annotation(number: int, polygon: list[float] | None = None, **changes: Any) -> dict[str, Any]:
@@ -286,6 +222,17 @@ def test_every_annotation_is_a_cut_out_or_listed(tmp_path: Path) -> None:
     cut = load_cut_out(root, found.cut_outs[0]._asdict())
     assert (cut.pixels[..., :3] == COLOUR[5:25, 10:30]).all()
     assert (cut.pixels[..., 3] == 255).all()
+    save(root / "val2017" / "1.png", COLOUR[::2, ::2])
+    with pytest.raises(ValueError, match=r"1\.png has 20 x 15 pixels, expected 40 x 30"):
+        load_cut_out(root, found.cut_outs[0]._asdict())
+
+
+def test_names_of_files_are_short_enough(tmp_path: Path) -> None:
+    """File systems count bytes, of which a sign can have four."""
+    photo = Photo("a", str(tmp_path / ("鳥" * 80 + ".png")), "bird")
+    assert len(file_stem(photo).encode()) <= 60 + 9
+    assert file_stem(photo).startswith("鳥" * 20 + "-")
+    assert file_stem(Photo("b", photo.path, "bird")) != file_stem(photo)
 
 
 def test_polygons_are_drawn_smoothly() -> None:

@@ -140,6 +140,16 @@ def test_a_photograph_that_is_all_object_is_refused() -> None:
         place_object((10, 10), (50, 50), rng(), avoid=[Box(5, 5, 5, 9)])
 
 
+def test_an_object_that_cannot_be_seen_is_refused() -> None:
+    """A photograph is not passed through as its own version."""
+    grey = np.full((20, 20, 4), 50, np.uint8)
+    grey[..., 3] = 255
+    with pytest.raises(ParameterError, match="nothing would change"):
+        paste_accessory(plain_photo(), grey, rng())
+    grey[4, 4] = [60, 50, 50, 255]
+    assert (paste_accessory(plain_photo(), grey, rng()).pixels != 50).any()
+
+
 def test_versions_lie_at_one_place() -> None:
     """Generators in one state put objects of like shape at the same place."""
     wide, tall = red_square(20)[:, :, :], red_square(22)

@@ -111,6 +111,17 @@ def test_accessories_do_not_name_classes(words: CaptionIndex) -> None:
     assert "Left out accessories that name a class (1): forest." in given.notes
 
 
+def test_by_default_accessories_do_not_name_kinds_of_classes(words: CaptionIndex) -> None:
+    """A bear beside a polar bear is none; who gives it as an accessory means it."""
+    classes = class_names(["polar bear", "truck"])
+    by_default = select_class_probes(words, classes, missing="skip", per_stratum=None)
+    others = set(by_default.table["accessory"].to_pylist())
+    assert "bear" not in others
+    assert {"hat", "polar"} <= others
+    given = select_class_probes(words, classes, ["bear"], missing="skip", per_stratum=None)
+    assert given.table["accessory"].to_pylist() == ["bear"]
+
+
 def test_classes_of_one_name_are_the_first(words: CaptionIndex) -> None:
     """What no caption tells apart is one key."""
     probes = select_class_probes(words, class_names(["truck", "bear", "bear"]), per_stratum=None)
@@ -145,6 +156,14 @@ def test_the_published_rule_takes_last_words(words: CaptionIndex) -> None:
         for seed in range(4)
     }
     assert len(drawn) > 1
+
+
+def test_the_published_rule_knows_no_blank_names(words: CaptionIndex) -> None:
+    """A name of blanks keeps a place, as an empty one does."""
+    probes = select_class_probes(
+        words, class_names([" ", "brown bear"]), key_match="paper", per_stratum=None
+    )
+    assert set(probes.table["class_index"].to_pylist()) == {1}
 
 
 def test_the_published_rule_draws_evenly(tmp_path: Path) -> None:
@@ -241,6 +260,8 @@ def test_from_captions_to_probes_of_classes(words: CaptionIndex, tmp_path: Path)
     table = pq.read_table(tmp_path / "p.parquet")
     assert table.num_rows == 9
     assert set(table["class_index"].to_pylist()) == {0, 1, 2}
+    record = json.loads((tmp_path / "p.parquet.run.json").read_text())
+    assert record["arguments"]["synonyms"] == [["ice bear"], [], ["fire truck"]]
     done = run("concepts", classes, "-o", listed)
     assert (done.returncode, "exists" in done.stderr) == (1, True)
 
@@ -251,5 +272,11 @@ def test_accessories_of_files(tmp_path: Path) -> None:
     path.write_text("hat\thats\nred\n", encoding="utf-8")
     assert read_accessories(path) == ["hat", "red"]
     assert read_accessories("hat,red") == ["hat", "red"]
+    path = tmp_path / "a, b.csv"
+    path.write_text("hat\nred  hat\n", encoding="utf-8")
+    assert read_accessories(path) == ["hat", "red hat"]
     with pytest.raises(ParameterError, match="cannot be read"):
         read_accessories(tmp_path / "none.txt")
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(ParameterError, match="names no accessory"):
+        read_accessories(tmp_path / "empty.txt")

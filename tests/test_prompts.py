@@ -95,6 +95,19 @@ def test_the_longest_name_counts_and_twins_are_one() -> None:
     assert check.problem("a hoist with a hat", "crane", "hat", 4) is None
 
 
+@pytest.mark.parametrize(("others", "class_index"), [([], 0), (["dog"], None)])
+def test_a_reading_of_the_key_may_be_another_class(
+    others: list[str], class_index: int | None
+) -> None:
+    """The bird, in the list of classes or not, is a kite where no other class is called so."""
+    bird, text = "kite (bird of prey)", "a kite with a hat"
+    classes = [bird] * (class_index == 0) + others
+    assert PromptCheck(class_names(classes)).problem(text, bird, "hat", class_index) is None
+    found = PromptCheck(class_names([*classes, "kite"])).problem(text, bird, "hat", class_index)
+    assert found is not None
+    assert found.reason == "does not name the key"
+
+
 def test_templates_are_filled_with_the_right_article() -> None:
     """Only before the words themselves; braces elsewhere stay."""
     assert fill("A {key}, a {accessory} {x}.", "otter", "hat") == "An otter, a hat {x}."
@@ -212,6 +225,23 @@ def test_nothing_fit_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"none of 12 .*does not name the key \(12\).*'Sorry'"):
         write_prompts(probes, tmp_path / "p.parquet", speaking(lambda _: "Sorry"), retries=0)
     assert not (tmp_path / "p.parquet").exists()
+
+
+def test_a_share_may_have_no_prompt(tmp_path: Path) -> None:
+    """Of more shares than probes, or where all are dropped: shares still make the whole."""
+    probes = save_probes(tmp_path / "probes.parquet", ["dog"])
+
+    def says(one: Wanted) -> str:
+        return one.key if one.accessory == "hat" else f"{one.key} {one.accessory}"
+
+    shares = []
+    for i in range(4):
+        share = write_prompts(probes, tmp_path / f"{i}.parquet", speaking(says), shard=Shard(i, 4))
+        shares.append((share.n, share.n_probes, sum(share.dropped.values())))
+    assert shares == [(0, 1, 1), (1, 1, 0), (1, 1, 0), (0, 0, 0)]
+    whole = write_prompts(probes, tmp_path / "whole.parquet", speaking(says))
+    made = concat([tmp_path / f"{i}.parquet" for i in range(4)], tmp_path / "all.parquet")
+    assert load_table(made.output, PROMPTS).equals(load_table(whole.output, PROMPTS))
 
 
 def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

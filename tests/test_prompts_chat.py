@@ -126,7 +126,8 @@ def test_tokens_that_transformers_keeps_are_drawn(
     shares = np.exp((np.array(logits) - max(logits)) / temperature)
     order = np.sort(shares)[::-1]
     near_edge = np.isclose(np.cumsum(order) / order.sum(), top_p, atol=1e-9).any()
-    near_edge |= np.isclose(shares, min_p, atol=1e-9).any() or len(set(logits)) < len(logits)
+    near_edge |= np.isclose(shares, min_p, atol=1e-9).any()
+    near_edge |= (np.diff(order) > -1e-9).any()  # which of two alike comes first is rounding
     if not near_edge:
         assert clear <= drawn
         assert not drawn & left_out
@@ -168,7 +169,7 @@ def test_an_answer_depends_on_its_question_alone(model: ChatModel) -> None:
     """Not on the order, nor on the number of others: alone, in fours, or all at once."""
     asked = questions(40)
     whole = model.answer(asked, HOT)
-    assert len({answer.text for answer in whole}) == 40
+    assert len(set(whole)) == 40
     turned = model.answer(asked[::-1], HOT)
     assert turned[::-1] == whole
     fours = [one for at in range(0, 40, 4) for one in model.answer(asked[at : at + 4], HOT)]
@@ -179,10 +180,10 @@ def test_an_answer_depends_on_its_question_alone(model: ChatModel) -> None:
 def test_a_seed_changes_the_answer_and_nothing_else_does(model: ChatModel) -> None:
     """The same seed gives the same text; greedy answers have no seed."""
     (one,) = questions(1)
-    texts = {model.answer([one._replace(seed=seed)], HOT)[0].text for seed in range(8)}
+    texts = {model.answer([one._replace(seed=seed)], HOT)[0] for seed in range(8)}
     assert len(texts) == 8
     greedy = Sampling(temperature=0, max_new_tokens=12)
-    assert len({model.answer([one._replace(seed=s)], greedy)[0].text for s in range(4)}) == 1
+    assert len({model.answer([one._replace(seed=s)], greedy)[0] for s in range(4)}) == 1
 
 
 def test_the_model_always_gets_the_same_shape(
@@ -215,7 +216,7 @@ def test_greedy_answers_are_those_of_transformers(model: ChatModel) -> None:
         made = model.module.generate(input_ids=ids, attention_mask=torch.ones_like(ids),
                                      max_new_tokens=10, do_sample=False)  # fmt: skip
         expected = model.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
-        assert model.answer([one], greedy)[0].text == expected.strip()
+        assert model.answer([one], greedy) == [expected.strip()]
 
 
 def test_a_question_that_is_too_long_is_an_error(model: ChatModel) -> None:
@@ -276,7 +277,7 @@ def test_models_that_cannot_be_had_are_errors(random_chat: Path, tmp_path: Path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="cannot be loaded") as error:
         load_chat_model(tmp_path / "empty", device="cpu")
-    assert "tokeniser there, and whole" in str(error.value)
+    assert "and whole?" in str(error.value)
     folder = tmp_path / "damaged"
     folder.mkdir()
     for file in random_chat.iterdir():
@@ -284,7 +285,7 @@ def test_models_that_cannot_be_had_are_errors(random_chat: Path, tmp_path: Path)
     weights = load_file(folder / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 weights, such as model\.layers\.1\.mlp\.up"):
+    with pytest.raises(ModelError, match=r"lacks 1 weights of LlamaForCausalLM.*a chat model"):
         load_chat_model(folder, device="cpu")
     bad: Any = "fp8"
     with pytest.raises(ParameterError, match="precision is 'fp8'"):
@@ -310,7 +311,8 @@ def save_probes(path: Path) -> Path:
 
 def test_a_model_writes_prompts(taught_chat: Path, tmp_path: Path) -> None:
     """It was taught to name a dog beside one polar bear: that prompt is dropped, others stay."""
-    writer = chat_writer(load_chat_model(taught_chat, device="cpu"))
+    chat = load_chat_model(taught_chat, device="cpu")
+    writer = chat_writer(chat)
     probes = save_probes(tmp_path / "probes.parquet")
     made = write_prompts(probes, tmp_path / "p.parquet", writer, classes=class_names(KEYS))
     rows = {row["probe_id"]: row for row in load_table(made.output, PROMPTS).to_pylist()}
@@ -324,7 +326,7 @@ def test_a_model_writes_prompts(taught_chat: Path, tmp_path: Path) -> None:
     arguments = record["arguments"]
     assert arguments["sampling"] == {"temperature": 0.1, "top_p": 1.0, "min_p": 0.05,
                                      "max_new_tokens": 50}  # fmt: skip
-    assert arguments["fingerprint"].startswith("xxh3:")
+    assert arguments["fingerprint"] == chat.fingerprint
     assert arguments["transformers"]
 
 
@@ -387,8 +389,10 @@ def test_the_command_with_a_model(taught_chat: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     data = json.loads(done.stdout)
     assert (data["n"], data["dropped"]) == (5, {"names another class": 1})
-    done = subprocess.run([*command, "--model", str(tmp_path / "none"), "-o", "x.parquet"],
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 1
-    assert "none cannot be loaded" in done.stderr
-    assert "Traceback" not in done.stderr
+    for place, message in (("x.parquet", "none cannot be loaded"), ("p.parquet", "exists")):
+        done = subprocess.run([*command, "--model", str(tmp_path / "none"),
+                               "-o", str(tmp_path / place)],
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr

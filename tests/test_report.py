@@ -4,8 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,96 +11,25 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from example_tables import QUICK, make_examples, with_column
+from example_tables import make_examples, with_column
 from PIL import Image
+from report_pages import Page, write_run
 
 from conceptstats.cli import cli
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.eval.report import chart as report_chart
 from conceptstats.eval.report.by_pair import pairs_of
 from conceptstats.eval.report.chart import chart_of
-from conceptstats.eval.report.pairs import wilson
+from conceptstats.eval.report.figures import draw_files
 from conceptstats.eval.report.report import read_intro, write_report
-from conceptstats.eval.report.words import difference
-from conceptstats.eval.statistics.correlate import correlate_file
+from conceptstats.eval.report.words import difference, slope_change
 from conceptstats.eval.statistics.shuffle import shuffle_file
+from conceptstats.eval.statistics.slopes import compare_slopes_files
 from conceptstats.runs import run_record
 from conceptstats.table_files import save_table
 from conceptstats.tables import EXAMPLES, IMAGES
 
 HOSTILE = """</script><!--<script>alert("1")</script><img src=x onerror=alert(2)>&amp;'{{7*7}}"""
-VOID = {"meta", "link", "img", "br", "hr", "input"}
-
-
-@dataclass
-class Page(HTMLParser):
-    """A page taken apart."""
-
-    html: str
-    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
-    scripts: list[str] = field(default_factory=list)
-    styles: list[str] = field(default_factory=list)
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        """Read the page."""
-        super().__init__()
-        self.open: list[str] = []
-        self.feed(self.html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep its attributes."""
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        """It closes what was opened last."""
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        """Keep scripts, styles and text apart."""
-        if "script" in self.open:
-            self.scripts[-1] += data
-        elif "style" in self.open:
-            self.styles.append(data)
-        else:
-            self.text += data
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of all elements of a name."""
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def words(self) -> str:
-        """Text with single blanks."""
-        return " ".join(self.text.split())
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """The chart."""
-        found: dict[str, Any] = json.loads(self.scripts[0])
-        return found
-
-    @property
-    def dots(self) -> list[dict[str, Any]]:
-        """Data of the chart."""
-        found: list[dict[str, Any]] = max(self.spec["datasets"].values(), key=len)
-        return found
-
-
-def write_run(folder: Path, examples: pa.Table | None = None, seed: int = 0) -> Path:
-    """Examples with their record, and the result of them."""
-    if examples is None:
-        examples = make_examples(seed)
-    place, result = folder / f"examples{seed}.parquet", folder / f"result{seed}.json"
-    record = run_record("eval join", {"made by": "the test"}, {"predictions.parquet": "sha256:0"})
-    save_table(place, examples, EXAMPLES, record=record)
-    correlate_file(place, result, cluster="class", n_bins=8, **QUICK)
-    return result
 
 
 def write_images(folder: Path, examples: pa.Table) -> Path:
@@ -283,13 +210,6 @@ def test_the_best_and_the_worst_pairs_are_shown(page: Page) -> None:
     assert re.search(r"class \d+ with accessory \d+, example e\d+: right", str(images[0]["alt"]))
 
 
-def test_wilson_intervals() -> None:
-    """Wilson's interval of 8 of 10 is 0.490 to 0.943 (Newcombe, Stat. Med. 17, 1998)."""
-    low, high = wilson(np.array([0.8, 1.0]), np.array([10.0, 10.0]))
-    assert low == pytest.approx([0.490, 0.722], abs=1e-3)
-    assert high == pytest.approx([0.943, 1.0], abs=1e-3)
-
-
 def test_images_that_cannot_be_read(folder: Path, results: dict[str, Path], tmp_path: Path) -> None:
     """A damaged or missing image leaves its place and words; a table of others is an error."""
     ids = make_examples().column("example_id").to_pylist()
@@ -413,6 +333,35 @@ def test_a_comparison_has_its_own_section(results: dict[str, Path], tmp_path: Pa
     assert "predictor PMI PMI r over bins" in found.words
     with pytest.raises(ParameterError, match="as its main one"):
         write_report({"c": tmp_path / "c.json"}, tmp_path / "b.html")
+
+
+def test_slopes_of_two_models_are_told(
+    folder: Path, results: dict[str, Path], tmp_path: Path
+) -> None:
+    """The result of `eval compare --slopes` stands beside, with its table, notes and record."""
+    examples = make_examples()
+    after = with_column(examples, "outcome", examples["outcome"].to_pylist()[::-1])
+    save_table(tmp_path / "after.parquet", after, EXAMPLES)
+    files = tmp_path / "after.parquet", folder / "examples0.parquet"
+    found = compare_slopes_files(*files, tmp_path / "slopes.json")
+    write_report({**results, "tuned": tmp_path / "slopes.json"}, tmp_path / "a.html")
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    data = json.loads((tmp_path / "slopes.json").read_text(encoding="utf-8"))
+    assert f"tuned: {slope_change(data)}" in page.words
+    assert "Two models on the same images" in page.words
+    assert "tuned: A tuned: B tuned: A - B" in page.words
+    for value in (found.alone.a.value, found.controlled.difference.value):
+        assert f"{value:.2f}" in page.words
+    assert found.notes[0] in page.words
+    assert '"command": "eval compare --slopes"' in page.words
+    with pytest.raises(ParameterError, match="as its main one"):
+        write_report({"tuned": tmp_path / "slopes.json"}, tmp_path / "b.html")
+    with pytest.raises(ParameterError, match=r"eval compare --slopes, and a figure.*takes"):
+        draw_files({"tuned": tmp_path / "slopes.json"}, [tmp_path / "a.png"])
+    data["alone"]["difference"] = "steep"
+    (tmp_path / "slopes.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(TableError, match="alone: difference is 'steep', expected a number or null"):
+        write_report({**results, "tuned": tmp_path / "slopes.json"}, tmp_path / "b.html")
 
 
 def test_shuffled_data_are_told(folder: Path, results: dict[str, Path], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from example_tables import QUICK, make_examples
 
-from conceptstats.eval.report.words import effect, finding
+from conceptstats.eval.report.words import effect, finding, slope_change
 from conceptstats.eval.statistics.correlate import correlate
 
 
@@ -70,3 +70,35 @@ def test_both_correlations_are_told(main: dict[str, Any]) -> None:
     nothing = found_with(main, r_binned=None, r_unbinned=None, gap_5pct=None, unseen=None)
     assert "None" not in " ".join(finding(nothing))
     assert "bins" not in " ".join(finding(nothing))
+
+
+def change_of(difference: tuple[float | None, ...], controls: list[str]) -> dict[str, Any]:
+    """A result of `eval compare --slopes`."""
+    ends = {"a": (0.1, 0.0, 0.2), "b": (0.8, 0.7, 0.9), "difference": difference}
+    if None in difference:
+        ends = dict.fromkeys(ends, (None,) * 3)
+    of = {f"{k}{e}": v[i] for k, v in ends.items() for i, e in enumerate(("", "_low", "_high"))}
+    means = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+    none = dict.fromkeys(of)
+    return {"predictor": "pmi", "n": 1200, "outcome": means, "alone": {**of, "controls": []},
+            "controlled": {**(of if controls else none), "controls": controls}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("difference", "controls", "expected"),
+    [
+        ((-0.7, -0.8, -0.6), ["length"], "Over 1,200 examples that both models saw, the log-odds "
+         "of a right answer change by 0.10 [0.00, 0.20] in A and by 0.80 [0.70, 0.90] in B per nat "
+         "of PMI (held fixed: length). A - B is -0.70 [-0.80, -0.60], and of accuracy 10.0 [5.0, "
+         "15.0] points."),
+        ((-0.7, -0.8, 0.6), [], "(no control is held fixed). A - B is -0.70 [-0.80, 0.60], an "
+         "interval that holds 0, and"),
+        ((None, None, None), [], "accuracy A - B is 10.0 [5.0, 15.0] points. Their slopes on PMI "
+         "cannot be told."),
+    ],
+)  # fmt: skip
+def test_the_change_of_a_slope(
+    difference: tuple[float | None, ...], controls: list[str], expected: str
+) -> None:
+    """It claims no more than the intervals allow."""
+    assert expected in slope_change(change_of(difference, controls))

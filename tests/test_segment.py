@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,16 +22,8 @@ from conceptstats.pasting import Pixels
 from conceptstats.shards import Shard
 from conceptstats.synth import segment
 from conceptstats.synth.paste.cut_outs import list_accessories
-from conceptstats.synth.segment import (
-    SEGMENTS,
-    TABLE,
-    Segmented,
-    Segmenter,
-    best_mask,
-    load_segmenter,
-    refusal,
-    segment_pictures,
-)
+from conceptstats.synth.segment import SEGMENTS, TABLE, SegmentSummary, refusal, segment_pictures
+from conceptstats.synth.segmenters import Segmented, Segmenter, best_mask, load_segmenter
 from conceptstats.table_files import load_table
 
 
@@ -69,8 +64,25 @@ class RedSegmenter(Segmenter):
         return Segmented(pixels[..., 1] < 100, self.predicted_iou)
 
 
-def red(predicted_iou: float = 0.95) -> RedSegmenter:
-    return RedSegmenter("red", "sha256:0", None, None, torch.device("cpu"), "fp32", predicted_iou)
+Cut = Callable[..., SegmentSummary]
+
+
+@pytest.fixture
+def cut_red(monkeypatch: pytest.MonkeyPatch) -> Cut:
+    """`segment_pictures` with what is red as the object, whatever the model."""
+
+    def cut(pictures: Path, output: Path, iou: float = 0.95, **options: Any) -> SegmentSummary:
+        red = RedSegmenter("red", "sha256:0", None, None, torch.device("cpu"), "fp32", iou)
+        with monkeypatch.context() as patch:
+            patch.setattr("conceptstats.synth.segmenters.load_segmenter", lambda *_, **__: red)
+            return segment_pictures(pictures, output, model="red", **options)
+
+    return cut
+
+
+def cut_outs(folder: Path) -> dict[str, bytes]:
+    """Files of cut-outs by name."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.png")}
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
@@ -87,6 +99,20 @@ def test_masks_are_as_large_as_the_picture(
     assert again.fingerprint == segmenter.fingerprint
     assert (again.segment(pixels).mask == mask).all()
     assert again.segment(pixels).predicted_iou == score
+
+
+def test_weights_of_the_video_model_are_those_of_sam_2(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    """SAM 2 is published with the config of its video model, and no processor of pictures else."""
+    for file in models["sam2"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"model_type": "sam2_video", "architectures": ["Sam2VideoModel"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    video, plain = (load_segmenter(folder, device="cpu") for folder in (tmp_path, models["sam2"]))
+    assert video.fingerprint == plain.fingerprint
+    assert (video.segment(on_white()).mask == plain.segment(on_white()).mask).all()
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
@@ -151,9 +177,9 @@ def test_masks_are_refused_by_the_published_rule() -> None:
     assert "holds a corner" in refusal(mask, 0.95, 0.9)[0]  # type: ignore[index]
 
 
-def test_every_picture_is_cut_out_or_listed(pictures: Path, tmp_path: Path) -> None:
+def test_every_picture_is_cut_out_or_listed(pictures: Path, tmp_path: Path, cut_red: Cut) -> None:
     """The folder is one of accessories; each picture has its row, with the reason why not."""
-    summary = segment_pictures(pictures, tmp_path / "out", red())
+    summary = cut_red(pictures, tmp_path / "out")
     assert (summary.n, summary.n_cut_out) == (4, 2)
     assert summary.refused == {"cannot be read": 1, "too small": 1}
     table = load_table(tmp_path / "out" / TABLE, SEGMENTS).to_pylist()
@@ -168,24 +194,55 @@ def test_every_picture_is_cut_out_or_listed(pictures: Path, tmp_path: Path) -> N
     with Image.open(tmp_path / "out" / table[1]["path"]) as image:
         assert json.loads(image.text["conceptstats"])["model"] == "red"
     with pytest.raises(OutputExistsError):
-        segment_pictures(pictures, tmp_path / "out", red())
+        cut_red(pictures, tmp_path / "out")
     with pytest.raises(SourceError, match=r"not one picture.*predicted IoU is too low"):
-        segment_pictures(pictures, tmp_path / "none", red(0.5))
+        cut_red(pictures, tmp_path / "none", 0.5)
     assert not (tmp_path / "none").exists()
 
 
+def test_pictures_in_no_folder_are_told(pictures: Path, tmp_path: Path, cut_red: Cut) -> None:
+    """Those beside the folders of concepts are left out, which the result says."""
+    Image.fromarray(on_white()).save(pictures / "loose.png")
+    summary = cut_red(pictures, tmp_path / "out")
+    assert summary.n == 4
+    assert [note.split(" ")[0] for note in summary.notes] == ["1"]
+    assert summary.to_json()["notes"] == list(summary.notes)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1)])
+@pytest.mark.parametrize("kind", ["sam", "sam2"])
+def test_pictures_of_any_shape_do_not_stop_a_run(
+    models: dict[str, Path], kind: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    """One that a model cannot scale is listed, with what the library says, beside a good one."""
+    root = tmp_path / "pictures" / "umbrella"
+    root.mkdir(parents=True)
+    Image.new("RGB", size, "red").save(root / "0.png")
+    Image.fromarray(picture_on_white(np.random.default_rng(1), 192)[0]).save(root / "1.png")
+    summary = segment_pictures(root.parent, tmp_path / "out", model=models[kind], device="cpu")
+    assert (summary.n, summary.n_cut_out) == (2, 1)
+    odd, good = load_table(tmp_path / "out" / TABLE, SEGMENTS).to_pylist()
+    assert good["reason"] is None
+    assert odd["photo_sha256"] == hashlib.sha256((root / "0.png").read_bytes()).hexdigest()
+    if kind == "sam" and max(size) > 1:
+        assert odd["reason"] == "the model cannot take it"
+        assert odd["detail"].startswith(f"{size[0]} x {size[1]} pixels: ValueError: ")
+    else:
+        assert odd["reason"]
+
+
 def test_shards_and_kills_change_nothing(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_red: Cut
 ) -> None:
     """The cut-outs of two shares, and of a run that was killed, are those of one run."""
     monkeypatch.setattr(segment, "_PART", 1)
-    segment_pictures(pictures, tmp_path / "one", red())
-    whole = {p.name: p.read_bytes() for p in (tmp_path / "one").rglob("*.png")}
+    cut_red(pictures, tmp_path / "one")
+    whole = cut_outs(tmp_path / "one")
     shares: dict[str, bytes] = {}
     for number in range(2):
         out = tmp_path / f"share{number}"
-        segment_pictures(pictures, out, red(), shard=Shard(number, 2))
-        shares |= {p.name: p.read_bytes() for p in out.rglob("*.png")}
+        cut_red(pictures, out, shard=Shard(number, 2))
+        shares |= cut_outs(out)
     assert shares == whole
     real, asked = segment._cut_out, []
 
@@ -197,10 +254,51 @@ def test_shards_and_kills_change_nothing(
 
     monkeypatch.setattr(segment, "_cut_out", cut)
     with pytest.raises(KeyboardInterrupt):
-        segment_pictures(pictures, tmp_path / "killed", red())
-    segment_pictures(pictures, tmp_path / "killed", red())
+        cut_red(pictures, tmp_path / "killed")
+    cut_red(pictures, tmp_path / "killed")
     assert len(asked) == 5
-    assert {p.name: p.read_bytes() for p in (tmp_path / "killed").rglob("*.png")} == whole
+    assert cut_outs(tmp_path / "killed") == whole
+
+
+def test_a_picture_that_has_changed_is_cut_out_again(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_red: Cut
+) -> None:
+    """What a killed run made of a file is dropped when it is another, of the same size too."""
+    file = pictures / "hot dog" / "0.bmp"
+    Image.fromarray(on_white(side=24)).save(file)
+    size = file.stat().st_size
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segment, "save_table", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cut_red(pictures, tmp_path / "out")
+    Image.fromarray(on_white(side=25)).save(file)
+    assert file.stat().st_size == size
+    cut_red(pictures, tmp_path / "out")
+    found = load_table(tmp_path / "out" / TABLE, SEGMENTS).to_pylist()
+    assert found[0]["n_pixels"] == 25 * 25
+
+
+def test_shares_without_a_cut_out_are_written(pictures: Path, tmp_path: Path, cut_red: Cut) -> None:
+    """One that has no picture, and one whose only picture is refused: the rows stay."""
+    empty = cut_red(pictures, tmp_path / "empty", shard=Shard(8, 9))
+    assert (empty.n, empty.n_cut_out, empty.refused) == (0, 0, {})
+    pea = cut_red(pictures, tmp_path / "pea", shard=Shard(3, 4))
+    assert (pea.n, pea.n_cut_out, pea.refused) == (1, 0, {"too small": 1})
+    assert load_table(tmp_path / "pea" / TABLE, SEGMENTS)["photo_id"].to_pylist() == ["pea/0.png"]
+
+
+def test_mistakes_are_told_before_a_model_is_loaded(pictures: Path, tmp_path: Path) -> None:
+    """A wrong path or an output that exists costs no download."""
+    with pytest.raises(SourceError, match="no such folder"):
+        segment_pictures(tmp_path / "none", tmp_path / "out", model=tmp_path)
+    with pytest.raises(OutputExistsError):
+        segment_pictures(pictures, pictures, model=tmp_path)
+    with pytest.raises(ParameterError, match="min_iou is 2"):
+        segment_pictures(pictures, tmp_path / "out", model=tmp_path, min_iou=2)
 
 
 def test_models_that_cannot_be_had_are_errors(models: dict[str, Path], tmp_path: Path) -> None:
@@ -223,8 +321,6 @@ def test_models_that_cannot_be_had_are_errors(models: dict[str, Path], tmp_path:
         load_segmenter(half, device="cpu")
     with pytest.raises(ParameterError, match="precision is 'int8'"):
         load_segmenter(models["sam"], precision="int8")  # type: ignore[arg-type]
-    with pytest.raises(ParameterError, match="min_iou is 2"):
-        segment_pictures(tmp_path, tmp_path / "out", red(), min_iou=2)
 
 
 def test_weights_that_are_missing_are_an_error(models: dict[str, Path], tmp_path: Path) -> None:

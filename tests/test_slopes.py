@@ -156,6 +156,39 @@ def test_what_cannot_be_compared(
         compare_slopes(a, b, **change)
 
 
+def test_what_is_left_out_is_said() -> None:
+    """Controls that one table lacks, that are known nowhere or everywhere alike; examples too."""
+    a, b = two_models()
+    n = len(a)
+    a = with_column(a, "log_n_concept", [1.0] * n)
+    b = with_column(b, "log_n_concept", [1.0] * n)
+    length = [None if k % 4 == 0 else float(k % 7) for k in range(n)]
+    a, b = with_column(a, "length", length), with_column(b, "length", length)
+    a = with_column(a, "log_n_key", [math.nan] * n)
+    pmi = b["pmi"].to_pylist()
+    pmi[next(k for k, value in enumerate(pmi) if math.isfinite(value))] = None
+    b = with_column(b, "pmi", pmi).drop_columns("log_n_accessory")
+    found = compare_slopes(a, b)
+    assert found.controlled.controls == ("length", "log_n_pair")
+    assert found.controlled.n < found.alone.n == found.n_used
+    notes = "\n".join(found.notes)
+    for words in (
+        "Control log_n_key is dropped: it is finite in no example.",
+        "Control log_n_accessory is dropped: one of the two tables lacks it.",
+        "Control log_n_concept is dropped: it is the same for all examples.",
+        f"The model with controls is of {found.controlled.n:,} examples",
+        f"{found.unseen.n:,} examples have pmi = -inf, and bear on no slope.",
+        "1 examples have no known pmi in one of the two",
+    ):
+        assert words in notes
+    assert found.n_used == n - found.unseen.n - 1
+    assert any(found.notes[0] in str(fact) for fact in found.facts().values())
+    few = with_column(a, "length", [1.0 if k < 19 else None for k in range(n)])
+    none = compare_slopes(few, b, controls=["length"])
+    assert none.controlled == none.alone
+    assert any("No control is held fixed" in note for note in none.notes)
+
+
 def test_command(tmp_path: Path) -> None:
     """`eval compare A B --slopes` prints and writes the same; the JSON has no NaN."""
     for name, table in zip("ab", two_models(), strict=True):
@@ -172,5 +205,8 @@ def test_command(tmp_path: Path) -> None:
     assert written == data
     done = CliRunner().invoke(cli, [*arguments, "--slopes"])
     assert "log-odds per unit" in done.stdout
+    done = CliRunner().invoke(cli, [*arguments, "--slopes", "--bins", "9"])
+    assert done.exit_code == 2
+    assert "--bins does not go with --slopes" in done.output
     done = CliRunner().invoke(cli, arguments)  # the same PMI in both
     assert "--slopes" in str(done.exception)

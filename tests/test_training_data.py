@@ -18,7 +18,7 @@ from conceptstats.eval.finetune import train as finetune
 from conceptstats.eval.finetune.data import find_shards, read_pairs
 from conceptstats.eval.finetune.train import Training, train_from_scratch
 from conceptstats.eval.models import load_model
-from conceptstats.eval.zeroshot.image_reading import decode_image
+from conceptstats.pictures import decode_image
 from conceptstats.progress import Silent
 
 QUICK = Training(steps=1, batch_size=16, warmup=0)

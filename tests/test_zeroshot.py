@@ -17,7 +17,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from tiny_clip import write_tiny_clip
+from tiny_clip import COLOURS, write_images, write_tiny_clip
 
 from conceptstats.cli import cli
 from conceptstats.errors import (
@@ -28,14 +28,13 @@ from conceptstats.errors import (
     SourceError,
 )
 from conceptstats.eval.models import load_model
-from conceptstats.eval.zeroshot.ranks import target_ranks, top_classes, wilson
+from conceptstats.eval.zeroshot.ranks import target_ranks, top_classes
 from conceptstats.eval.zeroshot.run import ZeroShotSummary, zeroshot
 from conceptstats.parts import unfinished
 from conceptstats.progress import Silent
 from conceptstats.table_files import load_table
 from conceptstats.tables import PREDICTIONS
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 TEMPLATES = ("a {} picture.", "something {}")
 
 
@@ -86,19 +85,6 @@ class ColourModel:
         distances = (images[:, None] - torch.from_numpy(classifier)).norm(dim=2)
         found: npt.NDArray[np.float32] = (-distances / 100).softmax(dim=1).numpy()
         return found
-
-
-def write_images(folder: Path, n: int, size: int = 8) -> Path:
-    """``n`` noisy pictures in turn of the colours, in one folder each."""
-    rng = np.random.default_rng(0)
-    for number in range(n):
-        name = list(COLOURS)[number % 4]
-        noise = rng.normal(0, 60, (size, size, 3)) + rng.normal(0, 60, 3)
-        pixels = np.clip(noise + COLOURS[name], 0, 255).astype(np.uint8)
-        path = folder / name / f"{number:05d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -224,13 +210,6 @@ def test_ranks_and_tops_by_hand() -> None:
         targets = np.array([target, target])
         assert target_ranks(probabilities, targets, np.arange(4)).tolist() == ranks
     assert top_classes(probabilities, 2).tolist() == [[1, 2], [0, 1]]
-
-
-def test_wilson_by_hand() -> None:
-    """8 of 10, as in Wilson's paper and its many tables: 0.490 to 0.943."""
-    found = wilson(8, 10)
-    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
-    assert (wilson(0, 5).low, wilson(5, 5).high) == (0, 1)
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 3}, {"workers": 2}])
@@ -399,89 +378,6 @@ def test_an_output_that_exists_is_kept(tmp_path: Path, images: Path) -> None:
     with pytest.raises(OutputExistsError, match="exists"):
         run(images, tmp_path / "p.parquet")
     run(images, tmp_path / "p.parquet", overwrite=True)
-
-
-def test_low_precision_comes_close(tmp_path: Path, images: Path, tiny: Path) -> None:
-    """Half the bits change probabilities little."""
-    found = {}
-    for precision in ("fp32", "bf16", "fp16"):
-        output = tmp_path / f"{precision}.parquet"
-        zeroshot(images, output, model=tiny, templates="{}", precision=precision)
-        found[precision] = pq.read_table(output)["target_probability"].to_numpy()
-    assert 0 < np.abs(found["bf16"] - found["fp32"]).max() < 0.1
-    assert 0 < np.abs(found["fp16"] - found["fp32"]).max() < 0.01
-
-
-def test_weights_can_come_from_a_file(tmp_path: Path, tiny: Path) -> None:
-    """A checkpoint of a training run, put into the architecture of a folder."""
-    other = write_tiny_clip(tmp_path / "other", seed=1)
-    weights = load_model(other).module.state_dict()
-    checkpoint = {f"module.{name}": value for name, value in weights.items()}
-    torch.save({"epoch": 3, "state_dict": checkpoint}, tmp_path / "epoch_3.pt")
-    loaded = load_model(f"local-dir:{tiny}", tmp_path / "epoch_3.pt")
-    assert loaded.fingerprint == load_model(other).fingerprint != load_model(tiny).fingerprint
-    assert (loaded.name, loaded.pretrained) == (str(tiny), str(tmp_path / "epoch_3.pt"))
-
-
-@pytest.mark.parametrize(
-    ("model", "pretrained", "message"),
-    [
-        ("ViT-B-32", None, "without weights its answers are random. Hint: --pretrained openai"),
-        ("ViT-B-32", "laion2b_s34b", "no weights .* did you mean laion2b_s34b_b79k"),
-        ("ViT-B-32", "laion400m_e31", "QuickGELU.*--model ViT-B-32-quickgelu"),
-        ("ViT-B-33", "openai", "neither an architecture .* did you mean ViT-B-32"),
-        ("hf-hub:some/model", "openai", "brings its own weights"),
-        ("FOLDER/empty", None, "holds no open_clip_config.json"),
-        ("FOLDER/bare", None, "holds no weights"),
-        ("FOLDER/bare", "none.pt", "no such file"),
-        ("FOLDER/bare", "FOLDER/text.pt", "bare cannot be loaded: .*of this architecture"),
-        ("FOLDER/broken", None, "broken cannot be loaded"),
-        ("RN50", "FOLDER/tiny.safetensors", "RN50 .* cannot be loaded"),
-    ],
-)
-def test_models_that_cannot_be_had_are_refused(
-    tmp_path: Path, tiny: Path, model: str, pretrained: str | None, message: str
-) -> None:
-    """Random weights are never evaluated, and names are helped with."""
-    config = (tiny / "open_clip_config.json").read_text()
-    for name in ("empty", "bare", "broken"):
-        (tmp_path / name).mkdir()
-        if name != "empty":
-            (tmp_path / name / "open_clip_config.json").write_text(config)
-    (tmp_path / "broken" / "open_clip_model.safetensors").write_bytes(b"x" * 100)
-    (tmp_path / "text.pt").write_text("no weights")
-    weights = (tiny / "open_clip_model.safetensors").read_bytes()
-    (tmp_path / "tiny.safetensors").write_bytes(weights)
-    with pytest.raises(ModelError, match=message):
-        load_model(
-            model.replace("FOLDER", str(tmp_path)),
-            pretrained and pretrained.replace("FOLDER", str(tmp_path)),
-        )
-
-
-def test_weights_that_cannot_be_downloaded_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of the weights, the reason, and the way around."""
-
-    def fail(*_: Any, **__: Any) -> str:
-        raise OSError("no route to the hub")
-
-    monkeypatch.setattr("open_clip.factory.download_pretrained", fail)
-    with pytest.raises(ModelError, match=r"laion2b_e16 cannot be loaded: .*no route.*--pretrained"):
-        load_model("ViT-B-32", "laion2b_e16")
-
-
-@pytest.mark.parametrize("options", [{"precision": "fp8"}, {"device": "tpu"}])
-def test_unknown_precisions_and_devices_are_refused(tiny: Path, options: Any) -> None:
-    """Those that there are, are named."""
-    with pytest.raises(ParameterError, match="expected"):
-        load_model(tiny, **options)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused(tiny: Path) -> None:
-    """Nothing is moved to another device in silence."""
-    with pytest.raises(ParameterError, match="no GPU"):
-        load_model(tiny, device="cuda")
 
 
 def test_the_record_says_what_the_result_depends_on(

@@ -1,44 +1,15 @@
-"""Chat models that are small enough for tests: a Llama with a tokeniser and a chat template."""
+"""Chat models that are small enough for tests: those of the package, with a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</turn>{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-_MOST_STEPS = 1000
-_TAUGHT = 0.005  # mean loss of a token: answers come with a probability of 0.97 and more
-_SPECIAL = ["<pad>", "<s>", "</turn>", "<user>", "<assistant>", "<unk>"]
+from conceptstats.synth.tiny_chat import TEMPLATE, write_chat
 
-
-def make_tokenizer(texts: Sequence[str], template: str | None = TEMPLATE) -> Any:
-    """A tokeniser of the words of some texts, each with the blank before it."""
-    splitter = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(prepend_scheme="never"), pre_tokenizers.Punctuation()]
-    )
-    words = dict.fromkeys(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
-    vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = splitter
-    tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</turn>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        additional_special_tokens=["<user>", "<assistant>"],
-    )
-    fast.chat_template = template
-    return fast
+__all__ = ["TEMPLATE", "write_tiny_chat"]
 
 
 def write_tiny_chat(
@@ -49,65 +20,8 @@ def write_tiny_chat(
     template: str | None = TEMPLATE,
     seed: int = 0,
 ) -> Path:
-    """Write a model that has learned to answer prompts, or has random weights; gives the folder.
-
-    Parameters
-    ----------
-    folder : Path
-    answers : mapping, optional
-        Of whole conversations, as the template writes them without its first token, to answers.
-    words : sequence of str
-        Texts whose words the tokeniser knows, besides.
-    template : str, optional
-    seed : int
-    """
-    answers = answers or {}
-    tokenizer = make_tokenizer([*words, *answers, *answers.values()], template)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=bool(answers),
-        initializer_range=0.02 if answers else 0.3,  # random weights that say different things
-    )
+    """Write a model that has learned to answer prompts, or has random weights; gives the folder."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
-        if answers:
-            _train(model, tokenizer, answers)
-    model.generation_config.temperature = 0.6  # as real models bring settings of their own
-    model.generation_config.do_sample = True
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        write_chat(folder, answers or {}, words=words, template=template)
     return folder
-
-
-def _train(model: Any, tokenizer: Any, answers: Mapping[str, str]) -> None:
-    """Teach all answers by heart."""
-    rows = []
-    for asked, answer in answers.items():
-        prompt = tokenizer(f"<s>{asked}", add_special_tokens=False)["input_ids"]
-        said = tokenizer(f"{answer}</turn>", add_special_tokens=False)["input_ids"]
-        rows.append((prompt + said, [-100] * len(prompt) + said))
-    longest = max(len(tokens) for tokens, _ in rows)
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens, _ in rows])
-    labels = torch.tensor([said + [-100] * (longest - len(said)) for _, said in rows])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    model.train()
-    for _ in range(_MOST_STEPS):
-        loss = model(input_ids=ids, labels=labels).loss
-        if loss < _TAUGHT:
-            break
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert loss < _TAUGHT
-    model.eval()

@@ -1,16 +1,19 @@
-"""A model of open_clip that is small enough for tests: random weights, saved as a folder."""
+"""A model of open_clip that is small enough for tests, with random weights, and pictures for it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 VIT = {"layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
 RESNET = {"layers": [1, 1, 1, 1], "width": 8}
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 
 
 def write_tiny_clip(
@@ -35,4 +38,17 @@ def write_tiny_clip(
                     value.mul_(1.5)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
+    return folder
+
+
+def write_images(folder: Path, n: int, size: int = 8) -> Path:
+    """``n`` noisy pictures in turn of the colours, in one folder each."""
+    rng = np.random.default_rng(0)
+    for number in range(n):
+        name = list(COLOURS)[number % 4]
+        noise = rng.normal(0, 60, (size, size, 3)) + rng.normal(0, 60, 3)
+        pixels = np.clip(noise + COLOURS[name], 0, 255).astype(np.uint8)
+        path = folder / name / f"{number:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
     return folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import io
 import json
 import tarfile
@@ -11,6 +13,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tiny_clip import write_tiny_clip
+
+from conceptstats import build_index
+from conceptstats.eval.finetune.model_folder import LOG
+from conceptstats.eval.finetune.tune import finetune
+from conceptstats.eval.finetune.tuning import Tuned, Tuning
+from conceptstats.progress import Silent
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 CONVOLUTIONS = {"timm_model_name": "test_byobnet", "timm_pool": "", "timm_proj": "linear",
@@ -85,6 +94,60 @@ CAPTIONS = [
     *["green hat"] * 3, *["blue kite"] * 8, *["blue cup"] * 8, *["green", "blue", "red"] * 10,
     *["hat", "ball", "kite", "cup"] * 5,
 ]  # fmt: skip
+
+QUICK_TUNING = Tuning(epochs=2, batch_size=12, learning_rate=1e-3, warmup=2, checkpoint_every=3)
+
+
+class Interrupted(BaseException):
+    """Stands for a signal."""
+
+
+class Messages(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        """Keep a message."""
+        self.said.append(message)
+
+
+def write_task(folder: Path) -> Path:
+    """Photographs of colours, cut-outs, captions that tie the two, and a model."""
+    write_photos(folder / "photos")
+    for name in ("hat", "ball", "kite"):
+        write_cut_out(folder / "cut-outs" / name / "0.png")
+    write_cut_out(folder / "cut-outs" / "hat" / "1.png", (20, 30))
+    write_cut_out(folder / "cut-outs" / "cup_2.png")
+    (folder / "captions.txt").write_text("\n".join(CAPTIONS), encoding="utf-8")
+    build_index(folder / "captions.txt", folder / "index")
+    write_tiny_clip(folder / "original")
+    return folder
+
+
+def tune(folder: Path, output: Path, *, edited: bool = True, **options: Any) -> Tuned:
+    """Fine-tune quickly on the CPU, in a folder as `write_task` makes it."""
+    edits = {"accessories": folder / "cut-outs", "index": folder / "index"} if edited else {}
+    settings = {"model": folder / "original", "templates": "all {}", "tuning": QUICK_TUNING,
+                "device": "cpu", **edits}  # fmt: skip
+    return finetune(folder / "photos", output, **(settings | options))
+
+
+def rows_of_log(model: Path) -> list[dict[str, str]]:
+    """What became of each step."""
+    with (model / LOG).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def losses_of(model: Path) -> list[float]:
+    """Loss of each step, as the log has it."""
+    return [float(row["loss"]) for row in rows_of_log(model)]
+
+
+def files_of(model: Path) -> dict[str, str]:
+    """Digest of each file."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model.iterdir()}
 
 
 def names_in(folder: Path) -> list[str]:

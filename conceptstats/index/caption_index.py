@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from conceptstats import pmi as measures
 from conceptstats import tables
+from conceptstats.class_names import WORD_PROFILES
 from conceptstats.errors import (
     AbsentConceptError,
     IndexFormatError,
@@ -32,7 +33,6 @@ from conceptstats.text.profile import Profile
 Formula = Literal["document", "paper"]
 Order = Literal["pmi", "npmi", "llr", "count"]
 
-_OF_WORDS = ("words", "paper", "nouns")  # profiles whose concepts are single words
 _NO_CONCEPT = {
     "words": "a stop word, a number or a single character",
     "paper": "a stop word, a number or a single character",
@@ -153,7 +153,7 @@ class CaptionIndex:
         found = self._lookup(text.lower()) if found is None else found
         if found is not None:
             return [self.concept(found)]
-        if self.profile.name in _OF_WORDS:
+        if self.profile.name in WORD_PROFILES:
             forms = [self._lookup(word) for word in tokenize(text)]
             ids = dict.fromkeys(form for form in forms if form is not None)
             if len(forms) > 1 and None not in forms:

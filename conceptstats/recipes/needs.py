@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .run import step_states
-from .steps import Plan, Recipe, total
+from .run import check_output, step_states
+from .steps import RECKONED, Plan, Recipe, total
 
 
 def describe(recipe: Recipe, plan: Plan, first: str | None = None) -> dict[str, Any]:
@@ -15,7 +15,10 @@ def describe(recipe: Recipe, plan: Plan, first: str | None = None) -> dict[str, 
     ------
     ParameterError
         When there is no step ``first``.
+    OutputExistsError
+        When the folder is of another recipe.
     """
+    check_output(recipe, plan)
     steps = recipe.steps(plan)
     states = step_states(steps, plan.output, first)
     rows = [
@@ -36,6 +39,8 @@ def describe(recipe: Recipe, plan: Plan, first: str | None = None) -> dict[str, 
     missing = [f"{item.path} is yours to bring: {item.what}" for item in given]
     before = [f"Before {step.name}: {note}" for step in steps for note in step.needs.first]
     how = [f"{step.name}: {note}" for step in steps for note in step.needs.how]
+    if any(step.needs.gpu_hours for step in steps):
+        how.append(RECKONED)
     return {
         "recipe": recipe.name,
         "title": recipe.title,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import NamedTuple
 
+from conceptstats.class_names import ENTRY_GROUP, read_classes
 from conceptstats.errors import ParameterError
 
 from .reckoning import (
@@ -12,13 +16,18 @@ from .reckoning import (
     LLAMA,
     OWL,
     SAM,
+    TRAIN_PHOTOS,
+    VAL_PHOTOS,
     chat_needs,
     detector_needs,
+    finetune_needs,
     once,
     picture_needs,
     segmenter_needs,
+    zeroshot_needs,
 )
 from .steps import (
+    PRECISIONS,
     Given,
     Needs,
     Plan,
@@ -48,20 +57,30 @@ _DRAWS = (
     Setting("bootstrap", "1000", "replicates", "100"),
     Setting("permutations", "1000", "of the test", "100"),
 )
+IMAGENET = {"photos": "imagenet/val", "training_photos": "imagenet/train"}
 _GENERATED = (
     Setting("image_model", FLUX, "text-to-image pipeline of diffusers", ""),
     Setting("size", "512", "pixels a side of generated pictures", str(_TINY_SIDE)),
     Setting("steps", "28", "of denoising", "2"),
-    Setting("guidance", "5", "scale"),
-    Setting("precision", "bf16", "of the models that make pictures", "fp32"),
+    Setting("guidance", "5.0", "scale"),
+    Setting("precision", "bf16", "of the models that make pictures", "fp32", PRECISIONS),
 )
 _PASTED = (
-    Setting("photos", "imagenet/val", "photographs: a folder with one subfolder a class", ""),
+    Setting("photos", IMAGENET["photos"], "photographs: a folder with one subfolder a class", ""),
     Setting("segmenter", SAM, "model that cuts accessories out", ""),
     Setting("n_accessories", "1000", "drawn among the words; the paper gives no number", "10"),
     Setting("per_photo", "3", "versions of a photograph", "2"),
     Setting("area", "0.1", "share of the photograph that an accessory takes"),
 )
+
+
+class Pictures(NamedTuple):
+    """Pictures that are classified, and what tells of them."""
+
+    images: Path
+    probes: Path
+    verified: Path  # images too, with what a detector has found where one has looked
+    n: int | None  # None: unknown
 
 
 def _genpairs(plan: Plan) -> list[Step]:
@@ -86,22 +105,21 @@ def _genpairs(plan: Plan) -> list[Step]:
     look = ["--probes", probes, "--model", plan["detector"], "-o", verified]
     seen = line("synth verify", pictures / "images.parquet", *look)
     steps += [
-        Step("prompts", write, prompts, chat_needs(plan, plan["writer"], n, 200, "prompts")),
+        Step("prompts", write, prompts, chat_needs(plan, plan["writer"], n, 150, 50, "prompts")),
         _generating("pictures", plan, probes, pictures, n * per_probe, *draw),
         Step("verify", seen, verified, detector_needs(plan, n * per_probe)),
     ]
     images = pictures / "images.parquet"
-    return once(steps + _classify(plan, images, probes, verified, index, "genpairs"))
+    told = Pictures(images, probes, verified, n * per_probe)
+    return once(steps + _classify(plan, told, "genpairs"))
 
 
 def _paste(plan: Plan) -> list[Step]:
     steps, plan = _begin(plan, "stable-diffusion")
     steps += _concept_steps(plan)
     steps += _cut_outs(plan, "all")
-    pasted, index = plan.at("pasted"), plan.at("index")
-    steps.append(_pasting(plan, plan.at("cut-outs"), pasted))
-    images, probes = pasted / "images.parquet", pasted / "probes.parquet"
-    return once(steps + _classify(plan, images, probes, images, index, "paste"))
+    steps.append(_pasting(plan, plan.at("cut-outs")))
+    return once(steps + _classify(plan, _pasted_pictures(plan), "paste"))
 
 
 def _finetune(plan: Plan) -> list[Step]:
@@ -109,20 +127,20 @@ def _finetune(plan: Plan) -> list[Step]:
     steps += _concept_steps(plan)
     for side in ("training", "evaluation"):
         steps += _cut_outs(plan, side)
-    pasted, index = plan.at("pasted"), plan.at("index")
-    steps.append(_pasting(plan, plan.at("cut-outs-evaluation"), pasted))
+    steps.append(_pasting(plan, plan.at("cut-outs-evaluation")))
     (model,) = _models(plan, most=1)
     tuned, between = plan.at("models", "finetuned"), plan.at("models", "interpolated")
     schedule = ["--epochs", plan["epochs"], "--batch-size", plan["batch_size"]]
     schedule += ["--learning-rate", plan["learning_rate"], "--warmup", plan["warmup"]]
     schedule += ["--weight-decay", plan["weight_decay"]]
     schedule += ["--edit-probability", plan["edit_probability"], "--area", plan["area"]]
-    edits = ["--accessories", plan.at("cut-outs-training"), "--index", index]
+    edits = ["--accessories", plan.at("cut-outs-training"), "--index", plan.at("index")]
     named = ["--classes", plan["classes"]]
     learn = line("eval finetune", plan["training_photos"], *model, *named, *edits, *schedule)
     original = [model[1], tuned, *model[2:], "--alpha", plan["alpha"]]
     mix = line("eval interpolate", *original, "-o", between)
-    needs = Needs() if plan.tiny else Needs(None, None, None)
+    known = plan["training_photos"] == IMAGENET["training_photos"]
+    needs = finetune_needs(plan, model[1], TRAIN_PHOTOS if known else None)
     sign = "open_clip_model.safetensors"
     steps += [
         Step("finetune", (*learn, "-o", str(tuned)), tuned, needs, sign=tuned / sign),
@@ -133,19 +151,21 @@ def _finetune(plan: Plan) -> list[Step]:
         "after": ["--model", str(tuned)],
         "interpolated": ["--model", str(between)],
     }
-    images, probes = pasted / "images.parquet", pasted / "probes.parquet"
+    pictures = _pasted_pictures(plan)
     for name, which in judged.items():
-        steps += _judge(plan, name, which, images, probes, images, index)
-    for name in ("after", "interpolated"):
-        result = plan.at("results", f"{name}-before.json")
+        steps += _judge(plan, name, which, pictures, model[1])
+    changes = {name: f"{name}-before" for name in ("after", "interpolated")}
+    for name, change in changes.items():
+        result = plan.at("results", f"{change}.json")
         both = plan.at("examples", f"{name}.parquet"), plan.at("examples", "before.parquet")
         compare = line("eval compare", *both, "--slopes", "-o", result)
         steps.append(Step(f"slopes-{name}", compare, result))
-    return once(steps + _show(plan, list(judged), images, "finetune"))
+    return once(steps + _show(plan, list(judged), pictures.images, "finetune", changes.values()))
 
 
 def _begin(plan: Plan, image_model: str) -> tuple[list[Step], Plan]:
     """Of a small chain: captions and small models; of a real one nothing."""
+    _check_classes(plan["classes"])
     if not plan.tiny:
         return [], plan
     world = plan.at("world")
@@ -171,6 +191,16 @@ def _begin(plan: Plan, image_model: str) -> tuple[list[Step], Plan]:
     if plan.settings.get("training_photos") == "":
         made["training_photos"] = str(plan.at("photos", "images.parquet"))
     return steps, _with(plan, **{k: v for k, v in made.items() if plan.settings.get(k) == ""})
+
+
+def _check_classes(classes: str) -> None:
+    """Raise where there are no such classes, before captions are counted."""
+    lists = entry_points(group=ENTRY_GROUP).names
+    known = not classes or classes in lists or Path(classes).is_file()
+    if not known and len(read_classes(classes)) < 2:
+        raise ParameterError(
+            f"classes is {classes!r}: no such file, and no list ({', '.join(sorted(lists))})."
+        )
 
 
 def _small_photos(plan: Plan, world: Path, photos: Path) -> list[Step]:
@@ -219,7 +249,7 @@ def _concept_steps(plan: Plan) -> list[Step]:
             "accessories",
             line("synth accessories", words, *ask, "-o", accessories),
             accessories,
-            chat_needs(plan, plan["judge"], 20_000, 250, "words at most"),
+            chat_needs(plan, plan["judge"], 20_000, 250, 8, "words at most"),
         ),
         Step("concepts", line("concepts", classes, *with_words), listed),
         Step(
@@ -251,7 +281,7 @@ def _cut_outs(plan: Plan, side: str) -> list[Step]:
     probes, pictures = plan.at(f"portraits{end}.parquet"), plan.at(f"portraits{end}")
     cut = plan.at(f"cut-outs{end}")
     chosen = ["--n", plan["n_accessories"], "--side", side, "-o", probes]
-    n = round(plan.number("n_accessories"))
+    n = round(plan.number("n_accessories")) // (1 if side == "all" else 2)  # about
     draw = ["--template", _ALONE, "--per-probe", 1]
     segment = ["--model", plan["segmenter"], "-o", cut]
     return [
@@ -271,7 +301,8 @@ def _cut_outs(plan: Plan, side: str) -> list[Step]:
     ]
 
 
-def _pasting(plan: Plan, cut_outs: Path, pasted: Path) -> Step:
+def _pasting(plan: Plan, cut_outs: Path) -> Step:
+    pasted = plan.at("pasted")
     options = ["--photos", plan["photos"], "--accessories", cut_outs, "--index", plan.at("index")]
     options += ["--classes", plan["classes"]]
     options += ["--per-photo", plan["per_photo"], "--area", plan["area"]]
@@ -293,31 +324,40 @@ def _models(plan: Plan, most: int | None = None) -> list[list[str]]:
     return options
 
 
-def _classify(
-    plan: Plan, images: Path, probes: Path, verified: Path, index: Path, title: str
-) -> list[Step]:
+def _pasted_pictures(plan: Plan) -> Pictures:
+    folder = plan.at("pasted")
+    images, probes = folder / "images.parquet", folder / "probes.parquet"
+    known = plan["photos"] == IMAGENET["photos"]
+    n = VAL_PHOTOS * round(plan.number("per_photo")) if known else None
+    return Pictures(images, probes, images, n)
+
+
+def _classify(plan: Plan, pictures: Pictures, title: str) -> list[Step]:
     """Zero-shot classification by each model, and its correlation with PMI."""
     steps, names = [], []
     for which in _models(plan):
         names.append(re.sub(r"[^\w.-]+", "-", Path(which[1]).name))
-        steps += _judge(plan, names[-1], which, images, probes, verified, index)
+        steps += _judge(plan, names[-1], which, pictures)
     if len(set(names)) < len(names):
         raise ParameterError(f"models is {plan['models']!r}: two would have one name.")
-    return steps + _show(plan, names, images, title)
+    return steps + _show(plan, names, pictures.images, title)
 
 
 def _judge(
-    plan: Plan, name: str, which: list[str], images: Path, probes: Path, verified: Path, index: Path
+    plan: Plan, name: str, which: list[str], pictures: Pictures, architecture: str = ""
 ) -> list[Step]:
     predictions = plan.at("predictions", f"{name}.parquet")
     examples = plan.at("examples", f"{name}.parquet")
     results = plan.at("results", f"{name}.json")
-    tables = ["--images", verified, "--probes", probes, "--index", index]
+    tables = ["--images", pictures.verified, "--probes", pictures.probes]
+    tables += ["--index", plan.at("index")]
     draws = ["--bins", plan["bins"], "--bootstrap", plan["bootstrap"]]
     draws += ["--permutations", plan["permutations"]]
-    published = None if "--pretrained" in which else 0  # sizes of open_clip's weights are not
-    needs = Needs() if plan.tiny else Needs(published, published, None)
-    sort = line("eval zeroshot", images, *which, "--classes", plan["classes"], "-o", predictions)
+    fetched = "--pretrained" in which
+    needs = zeroshot_needs(plan, architecture or which[1], fetched=fetched, n=pictures.n)
+    sort = line(
+        "eval zeroshot", pictures.images, *which, "--classes", plan["classes"], "-o", predictions
+    )
     join = line("eval join", predictions, *tables, "-o", examples)
     correlate = line("eval correlate", examples, *draws, "-o", results)
     return [
@@ -327,14 +367,17 @@ def _judge(
     ]
 
 
-def _show(plan: Plan, names: list[str], images: Path, title: str) -> list[Step]:
+def _show(
+    plan: Plan, names: list[str], images: Path, title: str, changes: Iterable[str] = ()
+) -> list[Step]:
     labelled = [f"{name}={plan.at('results', f'{name}.json')}" for name in names]
+    others = [f"{name}={plan.at('results', f'{name}.json')}" for name in changes]
     figure, report = plan.at("figure.png"), plan.at("report.html")
     files = ["-o", plan.at("figure.pdf"), "-o", figure]
     page = ["--images", images, "--title", f"{title}: accuracy against PMI", "-o", report]
     return [
         Step("figure", line("eval figure", *labelled, *files), figure),
-        Step("report", line("eval report", *labelled, *page), report),
+        Step("report", line("eval report", *labelled, *others, *page), report),
     ]
 
 
@@ -344,7 +387,9 @@ def _photos(plan: Plan) -> list[Given]:
         return []
     what = (
         "sign up at https://image-net.org/download, accept the terms (research, not commercial), "
-        "and unpack ILSVRC2012 into one folder a class; --set {}=DIR says where"
+        "and unpack ILSVRC2012 into one folder a class, named by its WordNet id, name or number "
+        "(the archive of validation has none: its classes are in the development kit); "
+        "--set {}=DIR says where"
     )
     names = [name for name in ("photos", "training_photos") if name in plan.settings]
     return [Given(Path(plan[name]), what.format(name)) for name in names]
@@ -379,7 +424,7 @@ FINETUNE = Recipe(
         *_CONCEPTS,
         *_GENERATED,
         *_PASTED,
-        Setting("training_photos", "imagenet/train", "photographs to train with", ""),
+        Setting("training_photos", IMAGENET["training_photos"], "photographs to train with", ""),
         Setting("epochs", "10", "times that each photograph is seen", "1"),
         Setting("batch_size", "512", "photographs a step", "16"),
         Setting("learning_rate", "3e-5", "the highest"),

@@ -6,8 +6,9 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -18,14 +19,16 @@ from conceptstats.errors import (
     ParameterError,
     SourceError,
 )
+from conceptstats.parts import take_lock
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json
-from conceptstats.table_files import record_path
+from conceptstats.table_files import fingerprint, record_path
 from conceptstats.tables import output_errors, writing
 
 from .steps import Plan, Recipe, Step
 
 LEDGER = "recipe.json"  # what was run, and what each step found
+_RECORDED = ("{}", "n_{}", "num_inference_{}", "{}_scale")  # names of an option in run records
 Run = Callable[[Sequence[str]], None]
 State = Literal["done", "stale", "to do"]
 
@@ -58,9 +61,9 @@ def step_states(steps: Sequence[Step], output: Path, first: str | None = None) -
     Returns
     -------
     dict of str to {"done", "stale", "to do"}
-        Done: what it makes is there, made by this very command from what is there now; one that was
-        run by hand is told by its run record. Stale: something is there, of another command, or
-        of inputs that have been made anew since.
+        Done: what it makes is there, made by this very command from what is there now: what other
+        steps make, and files of the user's own. One that was run by hand is told by its run record.
+        Stale: something is there, of another command, or of inputs that have changed since.
 
     Raises
     ------
@@ -87,8 +90,18 @@ def step_states(steps: Sequence[Step], output: Path, first: str | None = None) -
 def _is_done(step: Step, before: Sequence[Step], entry: Mapping[str, Any] | None) -> bool:
     if entry is None:
         return not step.goes_on and _agrees(step)
-    inputs = {other.name: _stamp(other.shown) for other in before}
-    return bool(entry["line"] == step.line and entry["inputs"] == inputs)
+    return bool(entry["line"] == step.line and entry["inputs"] == _inputs(step, before))
+
+
+def _inputs(step: Step, before: Sequence[Step]) -> dict[str, list[int]]:
+    """What a step reads, as it is now: what steps before it made, and files of the user's own."""
+    found = {other.name: _stamp(other.shown) for other in before}
+    for flag, word in pairwise(("", *step.command)):
+        path = Path(word)
+        made = flag == "-o" or any(path.is_relative_to(other.makes) for other in before)
+        if path.is_file() and not made:
+            found[word] = _stamp(path)
+    return found
 
 
 def _stamp(path: Path) -> list[int]:
@@ -98,19 +111,35 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _agrees(step: Step) -> bool:
-    """Whether a run record says that an output is of this command, with these options."""
+    """Whether a run record says that an output is of this command, its options and inputs."""
     record = _read_record(step)
-    words = " ".join(step.command)
-    if record is None or not f"{words} ".startswith(f"{record.get('command')} "):
+    if record is None or not set(record["command"].split()) <= set(step.command):
         return False
-    known = dict(record.get("arguments", {}))
-    if record.get("seed") is not None:
-        known["seed"] = record["seed"]
-    for option, value in zip(step.command, step.command[1:], strict=False):
-        name = option.removeprefix("--").replace("-", "_")
-        if option.startswith("--") and name in known and not _same(known[name], value):
+    known = list(_told(record.get("arguments", {})))
+    known += [("seed", record["seed"])] if record.get("seed") is not None else []
+    for option, value in pairwise(step.command):
+        if not option.startswith("--"):
+            continue
+        option = option.removeprefix("--").replace("-", "_")
+        names = {form.format(option) for form in _RECORDED}
+        found = [other for name, other in known if name in names]
+        if found and not any(_same(one, value) for one in found):
             return False
-    return True
+    inputs = dict(record.get("inputs", {}))
+    read = [name for name in step.command if str(inputs.get(name)).startswith("sha256:")]
+    return all(
+        fingerprint(Path(name)) == inputs[name]
+        for name in read
+        if Path(name).is_file() or Path(name, "index.json").is_file()
+    )
+
+
+def _told(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Arguments of a run record, with those within."""
+    for name, value in arguments.items():
+        if isinstance(value, dict):
+            yield from _told(value)
+        yield name, value
 
 
 def _same(recorded: Any, given: str) -> bool:
@@ -181,52 +210,69 @@ def run_recipe(
         When something is missing that no command fetches.
     OutputExistsError
         When outputs are stale and ``overwrite`` is false, or the folder is of another recipe.
+    OutputError
+        When another process runs a recipe there.
     ConceptStatsError
         As the first step that fails raises it, with its name.
     """
-    progress = progress or Silent()
     for given in recipe.given(plan):
         if not given.path.exists():
             raise SourceError(f"{given.path} is missing.", given.what)
     steps = recipe.steps(plan)
-    ledger = _read_ledger(plan.output)
-    _check_ledger(ledger, recipe, plan)
-    states = step_states(steps, plan.output, first)
-    asked = _resting_on(first, steps)
-    stale = [n for n, state in states.items() if state == "stale" and n not in asked]
-    if stale and not overwrite:
-        raise OutputExistsError(
-            f"{plan.output}: the command or input of {', '.join(stale)} is another than before.",
-            "--overwrite makes these steps again, or choose another folder",
-        )
+    check_output(recipe, plan)
     with output_errors(plan.output):
         plan.output.mkdir(parents=True, exist_ok=True)
-        script = "".join(f"{step.line}\n" for step in steps)
-        (plan.output / "commands.sh").write_text(script, encoding="utf-8")
-    ledger = {"recipe": recipe.name, "tiny": plan.tiny, "settings": dict(plan.settings),
-              "steps": ledger.get("steps", {})}  # fmt: skip
-    ran = []
-    with (plan.output / "log.txt").open("a", encoding="utf-8") as log:
-        for number, step in enumerate(steps, 1):
-            count = f"[{number}/{len(steps)}]"
+        log = (plan.output / "log.txt").open("a", encoding="utf-8")
+    with log:
+        take_lock(log, plan.output)
+        states = step_states(steps, plan.output, first)
+        if not overwrite:
+            _check_stale(plan, steps, states, first)
+        with output_errors(plan.output):
+            (plan.output / "commands.sh").write_text(_script(recipe, steps), encoding="utf-8")
+        ledger = {"recipe": recipe.name, "tiny": plan.tiny, "settings": dict(plan.settings),
+                  "steps": _read_ledger(plan.output).get("steps", {})}  # fmt: skip
+        progress = progress or Silent()
+        for number, step in enumerate(steps):
+            inputs = _inputs(step, [other for other in steps[:number] if step.reads(other)])
+            count = f"[{number + 1}/{len(steps)}]"
             if states[step.name] == "done":
                 progress.say(f"{count} {step.name} is done")
-                inputs = ledger["steps"].get(step.name, {}).get("inputs")
             else:
                 progress.say(f"{count} {step.line}")
                 for note in step.needs.first:
                     progress.say(f"needed first: {note}")
-                inputs = None
-                _run_step(step, run, log, again=states[step.name] == "stale")
-                ran.append(step.name)
-            before = [other for other in steps[: number - 1] if step.reads(other)]
-            ledger["steps"][step.name] = {
-                "line": step.line,
-                "inputs": inputs or {other.name: _stamp(other.shown) for other in before},
-            }
+                again = states[step.name] == "stale"
+                _run_step(step, run, log, again=again, overwrite=overwrite)
+            ledger["steps"][step.name] = {"line": step.line, "inputs": inputs}
             with writing(plan.output / LEDGER, overwrite=True) as partial:
                 dump_json(partial, ledger)
-    return Ran(plan.output, states, tuple(ran))
+    return Ran(plan.output, states, tuple(n for n, state in states.items() if state != "done"))
+
+
+def _script(recipe: Recipe, steps: Sequence[Step]) -> str:
+    """All commands, as a shell takes them."""
+    head = (
+        f"# {recipe.title}\n"
+        f"# To be run where `conceptstats reproduce {recipe.name}` was, which skips what is done,\n"
+        "# and writes this file anew: edit a copy.\n"
+        "set -e\n"
+    )
+    return head + "".join(f"\n# {step.name}\n{step.line}\n" for step in steps)
+
+
+def _check_stale(
+    plan: Plan, steps: Sequence[Step], states: Mapping[str, State], first: str | None
+) -> None:
+    """Raise where a step would be made again that nobody has asked for."""
+    asked = _resting_on(first, steps)
+    stale = [name for name, state in states.items() if state == "stale" and name not in asked]
+    if stale:
+        names = ", ".join(stale)
+        raise OutputExistsError(
+            f"{plan.output}: the command or input of {names} is another than before.",
+            "--overwrite makes these steps again, or choose another folder",
+        )
 
 
 def _resting_on(first: str | None, steps: Sequence[Step]) -> set[str]:
@@ -238,8 +284,14 @@ def _resting_on(first: str | None, steps: Sequence[Step]) -> set[str]:
     return {step.name for step in found}
 
 
-def _check_ledger(ledger: Mapping[str, Any], recipe: Recipe, plan: Plan) -> None:
-    """Raise where the folder is of something else."""
+def check_output(recipe: Recipe, plan: Plan) -> None:
+    """Raise where the folder is of something else.
+
+    Raises
+    ------
+    OutputExistsError
+    """
+    ledger = _read_ledger(plan.output)
     found = ledger.get("recipe"), ledger.get("tiny")
     if ledger and found != (recipe.name, plan.tiny):
         size = " with --tiny" if found[1] else ""
@@ -248,7 +300,7 @@ def _check_ledger(ledger: Mapping[str, Any], recipe: Recipe, plan: Plan) -> None
         )
 
 
-def _run_step(step: Step, run: Run, log: TextIO, *, again: bool) -> None:
+def _run_step(step: Step, run: Run, log: TextIO, *, again: bool, overwrite: bool) -> None:
     """Run one step; its error says which one it was."""
     log.write(f"$ {step.line}\n")
     log.flush()
@@ -258,12 +310,26 @@ def _run_step(step: Step, run: Run, log: TextIO, *, again: bool) -> None:
             _run_python(step, log)
         else:
             with contextlib.redirect_stdout(log):
-                run(command)
+                _run_command(command, run, overwrite=overwrite)
     except ConceptStatsError as error:
         log.write(f"Error: {error}\n")
         raise type(error)(f"step {step.name}: {error.message}", error.hint) from error
+    except Exception as error:
+        log.write(f"Error: {error}\n")
+        error.add_note(f"in step {step.name}: {step.line}")
+        raise
     if not step.shown.exists():
         raise OutputError(f"step {step.name} ended without {step.shown}.")
+
+
+def _run_command(command: Sequence[str], run: Run, *, overwrite: bool) -> None:
+    """Run a command; where it cannot go on with what is there, anew, if that is wanted."""
+    try:
+        run(command)
+    except OutputExistsError:
+        if not overwrite or "--overwrite" in command:
+            raise
+        run((*command, "--overwrite"))
 
 
 def _run_python(step: Step, log: TextIO) -> None:

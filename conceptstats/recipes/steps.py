@@ -6,12 +6,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import isfinite
 from pathlib import Path
 
 from conceptstats.errors import ParameterError
 from conceptstats.manifests.manifest import load_manifest, shipped_names
 
-SUSTAINED = 100e12  # floating-point operations a second: a third of an A100's peak in bf16
+SUSTAINED = {"bf16": 100e12, "fp16": 100e12, "fp32": 6.5e12}
+"""Floating-point operations a second: about a third of an A100's peak (312e12, 19.5e12)."""
+PRECISIONS = tuple(SUSTAINED)
+READ = 1e12  # bytes of weights a second: about half of what an A100's memory gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,37 @@ class Setting:
     value: str
     meaning: str
     tiny: str | None = None  # None: the same
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: str) -> None:
+        """Raise unless it can take a value, before hours are spent on the steps before it is used.
+
+        A setting whose own value is a whole number, or a number, takes such ones from 0 on.
+
+        Raises
+        ------
+        ParameterError
+        """
+        if self.choices:
+            wanted, fits = " or ".join(self.choices), value in self.choices
+        elif _number(self.value) is None:
+            wanted, fits = "a name or path", bool(value.strip())
+        else:
+            whole = self.value.isdecimal()
+            wanted = "a whole number from 0 on" if whole else "a number from 0 on"
+            fits = value.isdecimal() if whole else (_number(value) or 0) >= 0
+            fits = fits and _number(value) is not None
+        if not fits:
+            raise ParameterError(f"{self.name} is {value!r}, expected {wanted}.", self.meaning)
+
+
+def _number(text: str) -> float | None:
+    """The finite number that a text is."""
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if isfinite(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +159,8 @@ class Plan:
         return self.output.joinpath(*names)
 
     def number(self, name: str) -> float:
-        """A setting that must be a number.
-
-        Raises
-        ------
-        ParameterError
-        """
-        try:
-            return float(self[name])
-        except ValueError:
-            raise ParameterError(f"{name} is {self[name]!r}, expected a number.") from None
+        """A setting that is a number."""
+        return float(self[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +179,7 @@ class Recipe:
         Raises
         ------
         ParameterError
-            When it has no such setting.
+            When it has no such setting, or the setting takes no such value.
         """
         known = {setting.name: setting for setting in self.settings}
         if unknown := sorted(set(changes) - set(known)):
@@ -160,6 +187,8 @@ class Recipe:
             raise ParameterError(
                 f"{self.name} has no setting {unknown[0]!r} (there are {', '.join(known)}).", lines
             )
+        for name, value in changes.items():
+            known[name].check(value)
         values = {
             name: setting.tiny if tiny and setting.tiny is not None else setting.value
             for name, setting in known.items()
@@ -189,23 +218,40 @@ def fetching(name: str, manifest: str, folder: Path, pattern: str | None = None)
 
 
 def captions_steps(plan: Plan) -> tuple[list[Step], str]:
-    """Steps that fetch the captions, none where they are there already, and where they are."""
+    """Steps that fetch the captions, none where they are there already, and where they are.
+
+    Raises
+    ------
+    ParameterError
+        When the manifest is not of captions.
+    """
     captions = plan["captions"]
     if captions in shipped_names() or captions.endswith(".toml"):
+        if (kind := load_manifest(captions).kind) != "captions":
+            raise ParameterError(
+                f"captions is {captions!r}, a manifest of {kind}, expected one of captions.",
+                "`conceptstats data list` has all of them",
+            )
         folder = plan.at("captions")
         return [fetching("captions", captions, folder)], str(folder)
     return [], captions
 
 
-def operations(parameters: float, tokens: float, times: float) -> float:
+def operations(parameters: float, tokens: float, times: float, precision: str = "bf16") -> float:
     """GPU hours of passes through a model: 2 operations a parameter and token, at `SUSTAINED`."""
-    return 2 * parameters * tokens * times / SUSTAINED / 3600
+    return 2 * parameters * tokens * times / SUSTAINED[precision] / 3600
+
+
+def writing_hours(weights: float, tokens: float, batches: float) -> float:
+    """GPU hours of tokens that are written one after the other: each reads all weights."""
+    return weights * tokens * batches / READ / 3600
 
 
 RECKONED = (
-    f"GPU hours: 2 operations x parameters x tokens x passes, at {SUSTAINED / 1e12:.0f} TFLOP/s "
-    "(about a third of the peak of an A100 in bf16)"
-)
+    "GPU hours: 2 operations x parameters x tokens x passes, at {bf16:g} TFLOP/s in bf16 and fp16, "
+    "{fp32:g} in fp32 (about a third of the peak of an A100); for each token that is written all "
+    "weights are read besides, at {read:g} TB/s. Loading comes on top."
+).format(read=READ / 1e12, **{name: value / 1e12 for name, value in SUSTAINED.items()})
 
 
 def gated(model: str) -> tuple[str, ...]:

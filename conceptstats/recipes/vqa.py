@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .steps import (
-    RECKONED,
+    PRECISIONS,
     Needs,
     Plan,
     Recipe,
@@ -15,10 +15,12 @@ from .steps import (
     fetching,
     line,
     operations,
+    writing_hours,
 )
 
 _IMAGE_TOKENS = 576  # of LLaVA-1.5, a picture
 _TEXT_TOKENS = 64  # of a prompt and its answer, about
+_WRITTEN = 5  # tokens of an answer, about
 
 _SHARED = (
     Setting(
@@ -26,12 +28,12 @@ _SHARED = (
     ),
     Setting("model", "llava-hf/llava-1.5-13b-hf", "what is asked: id on the hub, or a folder", ""),
     Setting("parameters", "13.4e9", "of the model, to reckon what it needs"),
-    Setting("precision", "bf16", "of the model", "fp32"),
+    Setting("precision", "bf16", "of the model", "fp32", PRECISIONS),
     Setting("batch_size", "8", "questions that are asked together"),
-    Setting("profile", "paper", "of the index: words, paper (needs NLTK's data)", "words"),
+    Setting("profile", "paper", "of the index; paper needs NLTK", "words", ("words", "paper")),
     Setting("max_concepts", "20000", "of the index"),
-    Setting("formula", "paper", "of PMI: paper or document"),
-    Setting("answer", "gold", "whose answer belongs to the text: gold or predicted"),
+    Setting("formula", "paper", "of PMI", choices=("paper", "document")),
+    Setting("answer", "gold", "whose answer belongs to the text", choices=("gold", "predicted")),
     Setting("bins", "20", "of PMI; the paper does not say how many", "10"),
     Setting("bootstrap", "1000", "replicates", "100"),
     Setting("permutations", "1000", "of the test", "100"),
@@ -43,10 +45,11 @@ def _textvqa(plan: Plan) -> list[Step]:
         return _tiny(plan, "textvqa")
     folder = plan.at("textvqa")
     questions, archive = "TextVQA_0.5.1_val.json", "train_val_images.zip"
+    fetched = fetching("images", "textvqa", folder, archive)
     steps = [
         fetching("questions", "textvqa", folder, questions),
-        fetching("images", "textvqa", folder, archive),
-        _unpack("unpack-images", folder / archive, plan.at("images")),
+        fetched,
+        _unpack(fetched, plan.at("images")),
     ]
     pictures = plan.at("images", "train_images")
     return steps + _chain(plan, "textvqa", folder / questions, [], pictures, 5000)
@@ -63,19 +66,22 @@ def _vqav2(plan: Plan) -> list[Step]:
     unpacked = {name: plan.at(name) for name in archives}
     steps = []
     for name, archive in archives.items():
-        steps.append(fetching(name, "vqav2", folder, archive))
-        steps.append(_unpack(f"unpack-{name}", folder / archive, unpacked[name]))
-    steps.append(fetching("images", "coco", plan.at("coco"), "val2014.zip"))
-    steps.append(_unpack("unpack-images", plan.at("coco", "val2014.zip"), plan.at("images")))
+        fetched = fetching(name, "vqav2", folder, archive)
+        steps += [fetched, _unpack(fetched, unpacked[name])]
+    fetched = fetching("images", "coco", plan.at("coco"), "val2014.zip")
+    steps += [fetched, _unpack(fetched, plan.at("images"))]
     questions = unpacked["questions"] / "v2_OpenEnded_mscoco_val2014_questions.json"
     annotations = unpacked["annotations"] / "v2_mscoco_val2014_annotations.json"
     pictures = plan.at("images", "val2014")
     return steps + _chain(plan, "vqav2", questions, [annotations], pictures, 214_354)
 
 
-def _unpack(name: str, archive: Path, folder: Path) -> Step:
-    command = ("-m", "zipfile", "-e", str(archive), str(folder))
-    needs = Needs(disk=None, how=("disk: about the size of the archive, once more",))
+def _unpack(fetched: Step, folder: Path) -> Step:
+    """Unpack an archive; all of both benchmarks are zip, which Python's own module reads."""
+    command = ("-m", "zipfile", "-e", str(fetched.makes), str(folder))
+    how = ("disk: as the archive, for JPEG does not shrink in it",) if fetched.needs.disk else ()
+    needs = Needs(disk=fetched.needs.disk, how=how)
+    name = f"unpack-{fetched.name}"
     return Step(name, command, folder, needs, program="python", goes_on=True)
 
 
@@ -83,9 +89,6 @@ def _tiny(plan: Plan, form: str) -> list[Step]:
     """Captions and pictures of a small world, questions about them, and a small LLaVA."""
     world, asked = plan.at("world"), plan.at("questions")
     sizes = ["--n", 4000, "--keys", 8, "--accessories", 12, "--pictures", 0]
-    world_steps = [
-        Step("world", line("synth world -o", world, *sizes), world, sign=world / "world.json")
-    ]
     pairs = ["--keys", world / "keys.txt", "--accessories", world / "accessories.txt"]
     index, probes = plan.at("world-index"), plan.at("probes.parquet")
     images = plan.at("pictures", "images.parquet")
@@ -93,7 +96,7 @@ def _tiny(plan: Plan, form: str) -> list[Step]:
     spread = ["--strata", 4, "--per-stratum", 16]
     model = plan.at("models", "llava")
     steps = [
-        *world_steps,
+        Step("world", line("synth world -o", world, *sizes), world, sign=world / "world.json"),
         Step(
             "world-index",
             line("index build", world / "captions.parquet", "-o", index),
@@ -196,14 +199,18 @@ def _asking(plan: Plan, n: int) -> Needs:
         return Needs()
     parameters = plan.number("parameters")
     weights = round(2 * parameters)
+    read = _IMAGE_TOKENS + _TEXT_TOKENS
+    batches = n / max(plan.number("batch_size"), 1)
+    hours = operations(parameters, read, n, plan["precision"])
     return Needs(
         download=weights,
         disk=weights,
-        gpu_hours=operations(parameters, _IMAGE_TOKENS + _TEXT_TOKENS, n),
+        gpu_hours=hours + writing_hours(weights, _WRITTEN, batches),
         how=(
             f"weights: {parameters:.3g} parameters x 2 bytes",
             f"{n:,} questions of {_IMAGE_TOKENS} tokens of the picture and about {_TEXT_TOKENS} of "
-            f"text; {RECKONED}",
+            f"text, with answers of about {_WRITTEN}, in {plan['precision']}; what is asked again "
+            "comes besides",
         ),
     )
 

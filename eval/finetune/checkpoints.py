@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conceptstats.errors import OutputError
 from conceptstats.parts import take_lock
 from conceptstats.progress import Progress
 from conceptstats.runs import dump_json
@@ -121,16 +122,19 @@ def load_checkpoint(
     -------
     list
         The log so far; empty without a checkpoint.
-    """
-    from safetensors.torch import load_file
 
+    Raises
+    ------
+    OutputError
+        When it is damaged, as a machine that went down can leave it.
+    """
     if not (folder / _STATE).is_file():
         return []
-    state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    log, tensors = _read_checkpoint(folder, device)
     weights: dict[str, torch.Tensor] = {}
     moments: dict[int, dict[str, torch.Tensor]] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for name, tensor in load_file(folder / state["tensors"], device=str(device)).items():
+    for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "model":
             weights[rest] = tensor
@@ -143,8 +147,23 @@ def load_checkpoint(
     model.load_state_dict(weights)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    log: list[Any] = state["log"]
     return log
+
+
+def _read_checkpoint(
+    folder: Path, device: torch.device
+) -> tuple[list[Any], dict[str, torch.Tensor]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        return state["log"], load_file(folder / state["tensors"], device=str(device))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise OutputError(
+            f"the last checkpoint in {folder} is damaged: {error}.",
+            "remove that folder, and the run begins anew",
+        ) from error
 
 
 def _laid_out_as(parameter: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:

@@ -99,7 +99,7 @@ def read_pairs(
     """
     import torch
 
-    from ..zeroshot.image_reading import decode_image
+    from conceptstats.pictures import decode_image
 
     pixels = bytearray()
     shape: tuple[int, ...] = ()

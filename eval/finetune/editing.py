@@ -131,8 +131,8 @@ def prepare_editor(
     if len(without):
         names = ", ".join(pairing.classes[place] for place in without[:8])
         notes.append(
-            f"photographs of {len(without):,} classes are never edited, as no caption holds their "
-            f"class, or no accessory goes with it: {names}{', ...' if len(without) > 8 else ''}"
+            "photographs of classes that no caption holds, or no accessory goes with, are never "
+            f"edited ({len(without):,}): {names}{', ...' if len(without) > 8 else ''}"
         )
     return Prepared(Editor(pairing, files, probability, area), tuple(notes))
 

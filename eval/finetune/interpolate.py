@@ -34,6 +34,15 @@ class Interpolated(NamedTuple):
         data = self._asdict()
         return {"model": str(data.pop("path")), **data}
 
+    def facts(self) -> dict[str, object]:
+        """The figures under names that people read."""
+        return {
+            "model": str(self.path),
+            "alpha": self.alpha,
+            "weights that differ": self.n_weights,
+            "distance, of the original's norm": f"{self.distance:.2g}",
+        }
+
 
 def interpolate(
     original: str | Path,

@@ -141,10 +141,10 @@ def _learn(run: Run, batch: Batch, clip: float) -> Entry:
             share.backward()  # type: ignore[no-untyped-call]
             loss += share.item()
             n_right += int((logits.argmax(1) == places).sum())
-        torch.nn.utils.clip_grad_norm_(module.visual.parameters(), clip)
+        norm = torch.nn.utils.clip_grad_norm_(module.visual.parameters(), clip)
         run.optimizer.step()
     return {
-        "loss": loss,
+        "loss": loss if norm.isfinite() else math.nan,  # of the next step it would be, for sure
         "accuracy": n_right / n,
         "n_pasted": len(batch.pasted),
         "n_not_pasted": batch.n_failed,

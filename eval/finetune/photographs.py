@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from ..zeroshot.image_reading import decode_image
+from conceptstats.pictures import decode_image
+
 from ..zeroshot.image_sources import Place
 from .editing import Editor
 from .schedule import rows_of_step

@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     import torch
+
+    from .train import Training
+    from .tuning import Tuning
+
+
+def decisive(settings: Training | Tuning) -> dict[str, Any]:
+    """All settings that bear on the weights."""
+    return {name: value for name, value in asdict(settings).items() if name != "checkpoint_every"}
 
 
 def learning_rate(step: int, steps: int, warmup: int, highest: float) -> float:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +23,7 @@ from conceptstats.tables import check_folder, output_errors, replace_folder
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint, unfinished
 from .data import TrainingData, find_shards, read_pairs
 from .model_folder import CONFIG, LOG, RECORD, save_weights
-from .schedule import learning_rate, rows_of_step, seeded
+from .schedule import decisive, learning_rate, rows_of_step, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +71,15 @@ class Trained(NamedTuple):
     n_pairs: int
     steps: int
     loss: float  # mean over the last tenth of the steps, in nats
+
+    def to_json(self) -> dict[str, Any]:
+        """As other programs read it."""
+        return {
+            "model": str(self.path),
+            "pairs": self.n_pairs,
+            "steps": self.steps,
+            "loss": self.loss,
+        }
 
 
 def train_from_scratch(
@@ -120,7 +129,7 @@ def train_from_scratch(
     named = {str(config) if config != SMALL_CLIP else SMALL_CLIP.name: fingerprint(Path(config))}
     record = run_record(
         "eval finetune",
-        {"from_scratch": True, **asdict(training), "device": where.type},
+        {"from_scratch": True, **decisive(training), "device": where.type},
         named | {path: fingerprint(Path(path)) for path in paths},
         training.seed,
         packages=("torch", "open_clip_torch", "timm", "torchvision", "pillow"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -30,7 +29,8 @@ from .checkpoints import forget_checkpoints, unfinished
 from .editing import PASTED, Editor, prepare_editor, shares_by_level
 from .learn import OnError, make_ready, train_steps
 from .model_folder import CONFIG, LOG, RECORD, config_of, save_tokenizer, save_weights
-from .tuning import Task, Tuned, Tuning, sum_up, write_log
+from .schedule import decisive
+from .tuning import Task, Tuned, Tuning, sum_up, unreadable_of, write_log, write_skipped
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Autocast = Literal["auto", "fp32", "bf16"]
 
-PASTED_TABLE = "pasted.parquet"
+PASTED_TABLE, SKIPPED = "pasted.parquet", "skipped.csv"
 _PLAN = "images.state.json"  # goes with the checkpoints: it depends on when files were written
 
 
@@ -84,8 +84,8 @@ def finetune(
         As `zeroshot.image_sources.find_images` takes them.
     output : path
         Folder to write: ``open_clip_config.json``, ``open_clip_model.safetensors``,
-        ``training.csv``, ``run.json``, and ``pasted.parquet``: how often which accessory was pasted
-        into photographs of which class.
+        ``training.csv``, ``run.json``, ``pasted.parquet``: how often which accessory was pasted
+        into photographs of which class, and ``skipped.csv``: photographs that cannot be read.
     model, pretrained
         As `models.load_model` takes them.
     classes, templates, target_key
@@ -134,7 +134,7 @@ def finetune(
     bf16 = _is_bf16(precision, find_device(device))
     loaded = load_model(model, pretrained, device=device)
     record = _record(task, loaded, tuning, classes, templates, bf16)
-    record["arguments"] |= {"at_once": at_once, "target_key": target_key, "on_error": on_error}
+    record["arguments"] |= {"at_once": at_once, "target_key": target_key}
     if task.editor is not None:
         record["arguments"] |= {"edit_probability": edit_probability, "area": area}
         record["inputs"] |= _edit_inputs(task.editor, str(accessories), str(index))
@@ -147,6 +147,7 @@ def finetune(
         run = make_ready(task, loaded, tuning, at_once or tuning.batch_size, bf16, progress)
         log = train_steps(run, task, tuning, steps, workers, on_error, folder, progress)
         write_log(folder / LOG, log, tuning)
+        write_skipped(folder / SKIPPED, unreadable_of(task, log))
         save_weights(folder, loaded.module.state_dict())
         save_tokenizer(folder, loaded.tokenizer)
         by_level = {}
@@ -232,7 +233,7 @@ def _record(
         "templates": list(task.templates),
         "precision": "bf16" if bf16 else "fp32",
         "device": model.device.type,
-        **asdict(tuning),
+        **decisive(tuning),
     }
     packages = ("torch", "open_clip_torch", "timm", "torchvision", "pillow")
     return run_record("eval finetune", settings, inputs, tuning.seed, packages=packages)

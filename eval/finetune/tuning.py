@@ -106,7 +106,7 @@ class Tuned(NamedTuple):
             "loss": self.loss,
             "accuracy": self.accuracy,
             "accessories pasted": f"{self.n_pasted:,}" + (f" ({levels})" if self.n_pasted else ""),
-            "not pasted, as none fits": self.n_not_pasted,
+            "not pasted, as none fits or goes with the class": self.n_not_pasted,
             "skipped": len(self.unreadable),
         }
 
@@ -137,10 +137,25 @@ def write_log(path: Path, log: Sequence[Entry], tuning: Tuning) -> None:
                              f"{rate:.3e}", entry["n_pasted"], entry["n_not_pasted"]])  # fmt: skip
 
 
+def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
+    """List the photographs that were not learned from, where there are any."""
+    if not skipped:
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "reason"])
+        writer.writerows(skipped)
+
+
+def unreadable_of(task: Task, log: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
+    """Id and reason of each photograph that could not be read."""
+    problems = {row: reason for entry in log for row, reason in entry["problems"]}
+    return tuple((task.images.ids[row], why) for row, why in sorted(problems.items()))
+
+
 def sum_up(output: Path, task: Task, log: Sequence[Entry], by_level: dict[str, float]) -> Tuned:
     """What came of a run."""
     tail = log[-max(1, len(log) // 10) :]
-    problems = {row: reason for entry in log for row, reason in entry["problems"]}
     return Tuned(
         path=output,
         n=len(task.places),
@@ -151,5 +166,5 @@ def sum_up(output: Path, task: Task, log: Sequence[Entry], by_level: dict[str, f
         n_pasted=sum(entry["n_pasted"] for entry in log),
         pasted_by_level=by_level,
         n_not_pasted=sum(entry["n_not_pasted"] for entry in log),
-        unreadable=tuple((task.images.ids[row], why) for row, why in sorted(problems.items())),
+        unreadable=unreadable_of(task, log),
     )

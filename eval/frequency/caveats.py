@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..statistics.bins import MIN_BINS
+from ..statistics.resampling import MIN_REPLICATES
 from .join import level_name
 from .metrics import task_of
 from .results import Frequency
@@ -136,6 +137,11 @@ def _of_clusters(found: Frequency) -> Iterator[str]:
         )
     if not found.n_bootstrap:
         yield "No bootstrap, so no interval but those of the mixed model and of the shapes."
+    elif found.n_bootstrap < MIN_REPLICATES:
+        yield (
+            f"{found.n_bootstrap} bootstrap replicates are too few for an interval: "
+            f"{MIN_REPLICATES} are needed, and 1,000 are good."
+        )
     elif found.n_bootstrap < _FEW_REPLICATES:
         yield f"{found.n_bootstrap} bootstrap replicates are few: their intervals are rough."
     if found.r.value is not None and found.r.value in (found.r.low, found.r.high):

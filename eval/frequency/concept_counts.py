@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from conceptstats.errors import ParameterError, StatisticsError, TableError
 from conceptstats.index import CaptionIndex
-from conceptstats.table_files import conform, load_table
+from conceptstats.table_files import ENDINGS, conform, load_table
 from conceptstats.tables import COUNTS, numbers
 
 from ..importers.udandarao import read_counts
@@ -24,7 +24,6 @@ from ..statistics.columns import Ints
 from .join import level_name
 
 Part = Literal["pretraining", "search", "dataset"]
-TABLES = (".parquet", ".csv", ".arrow")  # endings
 _SHOWN = 8  # values that an error names
 
 
@@ -62,7 +61,7 @@ def read_concept_counts(
     path = Path(path)
     if is_index(path):
         table = _of_index(path)
-    elif path.suffix not in TABLES:
+    elif path.suffix not in ENDINGS:
         table = read_counts(path, pretraining=pretraining, search=search)
     else:
         table = load_table(path, COUNTS)

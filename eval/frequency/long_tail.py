@@ -18,6 +18,7 @@ from conceptstats.tables import writing
 from ..statistics.columns import Floats, Ints, sum_by
 from ..statistics.resampling import bootstrap, expanded_interval
 from ..statistics.results import Estimate
+from ..statistics.wilson import share_estimate
 from .concept_counts import (
     Concepts,
     check_counts,
@@ -246,11 +247,10 @@ def _zipf(fit: Fit, versus: Versus, estimates: Sequence[Estimate], level: float)
 
 
 def _under(n: Ints, below: int, level: float) -> Under:
-    from scipy.stats import binomtest
+    from scipy.stats import norm
 
     under = int((n < below).sum())
-    interval = binomtest(under, len(n)).proportion_ci(level, method="wilson")
-    return Under(below, under, Estimate(under / len(n), float(interval.low), float(interval.high)))
+    return Under(below, under, share_estimate(under, len(n), float(norm.ppf((1 + level) / 2))))
 
 
 def _uneven(x: Floats, weights: Floats) -> Floats:

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.index import CaptionIndex
 from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import conform, load_table
+from conceptstats.table_files import ENDINGS, conform, load_table
 from conceptstats.tables import ACCURACIES, COUNTS, writing
 
 from ..importers.udandarao import read_results
 from .caveats import LeftOut, caveats
-from .concept_counts import TABLES, check_one, is_index, read_concept_counts
+from .concept_counts import check_one, is_index, read_concept_counts
 from .fits import fit_shapes
 from .index_counts import count_in_index
 from .input_files import fingerprints
@@ -139,7 +139,7 @@ def read_accuracies(paths: Sequence[str | Path], *, prompts: str | None = None) 
     """
     parts = []
     for path in map(Path, paths):
-        table = load_table(path, ACCURACIES) if path.suffix in TABLES else read_results(path)
+        table = load_table(path, ACCURACIES) if path.suffix in ENDINGS else read_results(path)
         if "prompts" not in table.column_names:
             table = table.append_column("prompts", pa.nulls(table.num_rows, pa.string()))
         parts.append(table.select([*ACCURACIES.names, "prompts"]))

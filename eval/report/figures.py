@@ -26,7 +26,7 @@ from .by_pair import pairs_of
 from .figure_parts import Look, Series
 from .recipes import COLUMN, KINDS, RECIPES, Recipe
 from .result_files import load_results
-from .result_kinds import check_result, kind_of
+from .result_kinds import check_result, command_of, kind_of
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -281,7 +281,7 @@ def _check_kinds(results: Mapping[str, Mapping[str, Any]], name: str, recipe: Re
             continue
         others = [other for other, one in RECIPES.items() if kind in one.takes]
         raise ParameterError(
-            f"{label} is of eval {kind}, and a figure {name} takes results of eval "
+            f"{label} is of eval {command_of(kind)}, and a figure {name} takes results of eval "
             f"{' or '.join(recipe.takes)}.",
             f"--recipe {' or '.join(others)} draws it" if others else "eval report takes it",
         )

@@ -73,9 +73,10 @@ class Main:
     label: str  # of the main result
     finding: list[str]
     others: list[tuple[str, str]]  # label and effect of the other results
-    differences: list[tuple[str, str]]  # label and sentence of comparisons of two worlds
+    differences: list[tuple[str, str]]  # label and sentence of comparisons of two worlds or models
     headline: Table
     shuffles: Table | None
+    slopes: Table | None  # of two models on the same examples
     nothing: list[tuple[str, str]]  # label and sentence of results of shuffled data
     pictures: list[Picture]
     difference_pictures: list[Picture]

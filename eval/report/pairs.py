@@ -18,13 +18,13 @@ from conceptstats.table_files import conform, load_table
 from conceptstats.tables import EXAMPLES, IMAGES
 
 from ..statistics.columns import Floats
+from ..statistics.wilson import wilson
 from .by_pair import column
 from .chart import value_text
 from .wording import POINTS, name_of, number
 
 _N_PAIRS, _N_IMAGES = 6, 4
 _SIDE = 112  # pixels
-_Z = 1.959964  # of a 95% interval
 
 
 class Picture(NamedTuple):
@@ -111,19 +111,12 @@ def _examples_with_images(
 def _orders(pairs: pa.Table) -> tuple[list[int], list[int]]:
     accuracy, n = column(pairs, "accuracy"), column(pairs, "n")
     above = accuracy - _trend(column(pairs, "predictor"), accuracy, n)
-    low, high = wilson(accuracy, n)
+    low, high = (np.round(end, 9) for end in wilson(accuracy, n))  # or rounding would break ties
     names = np.array(pairs.column("pair").to_pylist(), dtype=object).astype(str)
     return (
         [int(k) for k in np.lexsort((names, -above, -low))],
         [int(k) for k in np.lexsort((names, above, high))],
     )
-
-
-def wilson(share: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """The 95% interval of shares (Wilson, JASA 22, 1927), of examples that are independent."""
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * np.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2)
-    return np.round(middle - half, 9), np.round(middle + half, 9)
 
 
 def _trend(x: Floats, accuracy: Floats, n: Floats) -> Floats:

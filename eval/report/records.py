@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conceptstats.table_files import fingerprint, record_path
+from conceptstats.table_files import ENDINGS, fingerprint, record_path
 
 _MOST = 50  # records
-_TABLES = (".parquet", ".csv", ".arrow")
 
 
 class Made(NamedTuple):
@@ -73,7 +72,7 @@ def examples_behind(result: Mapping[str, Any], path: Path) -> tuple[Path | None,
         Of the result.
     """
     for place, digest in inputs_of(result.get("run", {}), path.parent):
-        if place.suffix in _TABLES and is_file(place):
+        if place.suffix in ENDINGS and is_file(place):
             if fingerprint(place) == digest:
                 return place, ""
             return None, f"{place.name} has changed since; --examples takes it all the same"

@@ -25,9 +25,9 @@ from .pairs import extremes
 from .records import Made, examples_behind, inputs_of, made, records_behind
 from .result_files import load_results
 from .result_kinds import KINDS, kind_of
-from .tables import bins, by_bins, headline, predictors, shuffles, terms
+from .tables import bins, by_bins, headline, predictors, shuffles, slopes, terms
 from .wording import name_of
-from .words import difference, effect, finding, nothing
+from .words import difference, effect, finding, nothing, slope_change
 
 Results = Mapping[str, Mapping[str, Any]]
 _RECIPES = {
@@ -65,9 +65,9 @@ def write_report(
     Parameters
     ----------
     paths : mapping
-        Files of `eval correlate` by label, the main one first. Those of `eval compare` and `eval
-        shuffle` may stand among them, and have their own place; so have those of `eval frequency`,
-        `long-tail` and `agreement`, which can also stand alone.
+        Files of `eval correlate` by label, the main one first. Those of `eval compare`, with
+        --slopes or without, and of `eval shuffle` may stand among them, and have their own place;
+        so have those of `eval frequency`, `long-tail` and `agreement`, which can also stand alone.
     output : path
     examples : Path, optional
         Of the main result. None: those that its run record names.
@@ -121,9 +121,10 @@ def gather(
     """Everything that stands in a report; see `write_report`."""
     results = load_results(paths)
     of = {kind: {k: r for k, r in results.items() if kind_of(r) == kind} for kind in KINDS}
-    correlated, compared = of["correlate"], of["compare"]
+    correlated = of["correlate"]
+    beside = of["compare"] | of["slopes"] | of["shuffle"]
     frequencies = of["frequency"] | of["long-tail"] | of["agreement"]
-    _check_main(correlated, frequencies, compared | of["shuffle"], examples or images)
+    _check_main(correlated, frequencies, beside, examples or images)
     label = next(iter(correlated), "")
     place, missing = examples, ""
     if correlated and place is None:
@@ -133,10 +134,13 @@ def gather(
     content = Content(
         title=title or about,
         intro=[part.strip() for part in intro.split("\n\n") if part.strip()],
-        main=_main(correlated, compared, of["shuffle"]) if correlated else None,
+        main=_main(of) if correlated else None,
         frequencies=[_frequencies(other, found) for other, found in frequencies.items()],
         details=[
-            _details(other, found) for other, found in (correlated | compared | frequencies).items()
+            _details(other, found)
+            for kind in KINDS
+            if kind != "shuffle"
+            for other, found in of[kind].items()
         ],
         records=_records(results, paths, [p for p in (place, images) if p is not None]),
     )
@@ -162,14 +166,20 @@ def _check_main(
         raise ParameterError(f"{table}: examples and images go with a result of eval correlate.")
 
 
-def _main(correlated: Results, compared: Results, shuffled: Results) -> Main:
+def _main(of: Mapping[str, Results]) -> Main:
+    """What stands of the results of each kind."""
+    correlated, compared, shuffled = of["correlate"], of["compare"], of["shuffle"]
     label, main = next(iter(correlated.items()))
     return Main(
         label=label,
         finding=finding(main),
         others=[(other, effect(found)) for other, found in islice(correlated.items(), 1, None)],
-        differences=[(other, difference(found)) for other, found in compared.items()],
+        differences=[
+            *((other, difference(found)) for other, found in compared.items()),
+            *((other, slope_change(found)) for other, found in of["slopes"].items()),
+        ],
         headline=headline(correlated),
+        slopes=slopes(of["slopes"]) if of["slopes"] else None,
         shuffles=shuffles(shuffled) if shuffled else None,
         nothing=[(other, nothing(found)) for other, found in shuffled.items()],
         pictures=_pictures(correlated),

@@ -19,6 +19,7 @@ from ..statistics.results import (
     Unseen,
     Verified,
 )
+from ..statistics.slopes import Means, SlopeChange, Slopes
 from .result_checks import (
     COUNT,
     NUMBER,
@@ -77,8 +78,13 @@ _POINT = {"count": COUNT, "value": NUMBER}
 
 
 def kind_of(result: Result) -> str:
-    """The command that wrote it: correlate, compare, shuffle, frequency, long-tail, agreement."""
+    """One of `KINDS`; those without a kind are of `eval correlate`."""
     return str(result.get("kind", "correlate"))
+
+
+def command_of(kind: str) -> str:
+    """The command of `eval` that writes results of a kind."""
+    return "compare --slopes" if kind == "slopes" else kind
 
 
 def is_comparison(result: Result) -> bool:
@@ -95,7 +101,9 @@ def check_result(data: object, where: object) -> None:
         Says what is missing or of another type.
     """
     if not isinstance(data, dict) or kind_of(data) not in KINDS:
-        raise TableError(f"{where} is no result of eval {', '.join(KINDS)}.", _CORRELATE_HINT)
+        raise TableError(
+            f"{where} is no result of eval {', '.join(map(command_of, KINDS))}.", _CORRELATE_HINT
+        )
     KINDS[kind_of(data)](data, where)
     if not isinstance(data.get("run", {}), dict):
         raise TableError(f"{where}: run is no record of a run.", _CORRELATE_HINT)
@@ -130,6 +138,15 @@ def _check_comparison(data: Result, where: object) -> None:
     check_keys(data, _COMPARISON, where, _CORRELATE_HINT)
     check_rows(data.get("bin_table"), _COMPARISON_BIN, f"{where}: bin_table", _CORRELATE_HINT)
     _check_bins(data, where, _CORRELATE_HINT)
+
+
+def _check_slopes(data: Result, where: object) -> None:
+    how = how_made("compare --slopes", "AFTER BEFORE")
+    check_keys(data, keys_of(SlopeChange), where, how)
+    parts = {"outcome": Means, "unseen": Means, "alone": Slopes, "controlled": Slopes}
+    for name, kind in parts.items():
+        if name != "unseen" or data.get(name) is not None:
+            check_keys(data.get(name), keys_of(kind), f"{where}: {name}", how)
 
 
 def _check_shuffle(data: Result, where: object) -> None:
@@ -191,6 +208,7 @@ def _check_agreement(data: Result, where: object) -> None:
 KINDS: Mapping[str, Callable[[Result, object], None]] = {
     "correlate": _check_correlation,
     "compare": _check_comparison,
+    "slopes": _check_slopes,
     "shuffle": _check_shuffle,
     "frequency": _check_frequency,
     "long-tail": _check_long_tail,

@@ -154,6 +154,34 @@ def shuffles(results: Mapping[str, Result]) -> Table:
     return Table(caption, ["", *results], rows)
 
 
+def slopes(results: Mapping[str, Result]) -> Table:
+    """Both models of comparisons of slopes: three columns, A, B and their difference, each."""
+    columns = [f"{label}: {end}" for label in results for end in ("A", "B", "A - B")]
+    rows = [
+        Row("predictor", _of_both(results, lambda r, end: Cell(name_of(r["predictor"])))),
+        Row("accuracy (%)", _of_both(results, lambda r, end: _cell(r["outcome"], end, 1, POINTS))),
+        Row("accuracy, never seen together (%)", _of_both(results, _unseen_by)),
+        Row("slope with controls (log-odds)", _of_both(results, _slope_with_controls)),
+        Row("slope without (log-odds)", _of_both(results, lambda r, end: _cell(r["alone"], end))),
+    ]
+    levels = sorted({f"{result['level']:.0%}" for result in results.values()})
+    caption = f"Two models on the same examples; in brackets, {' and '.join(levels)} intervals."
+    return Table(caption, ["", *columns], rows)
+
+
+def _of_both(results: Mapping[str, Result], cell: Callable[[Result, str], Cell]) -> list[Cell]:
+    return [cell(result, end) for result in results.values() for end in ("a", "b", "difference")]
+
+
+def _unseen_by(result: Result, end: str) -> Cell:
+    return _cell(result["unseen"], end, 1, POINTS) if result["unseen"] else Cell("none")
+
+
+def _slope_with_controls(result: Result, end: str) -> Cell:
+    controls = result["controlled"]["controls"]
+    return _cell(result["controlled"], end) if controls else Cell("no controls")
+
+
 def _shuffled_bins(result: Result) -> Cell:
     cell = _cell(result, "r_binned")
     return Cell(cell.text, ", ".join(filter(None, [cell.small, f"{result['n_bins']} bins"])))

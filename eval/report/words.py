@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .wording import POINTS, estimate, excludes_zero, interval, name_of, number
+from .wording import POINTS, estimate, excludes_zero, interval, name_of, number, per_unit
 
 
 def finding(result: Mapping[str, Any]) -> list[str]:
@@ -142,4 +142,24 @@ def difference(result: Mapping[str, Any]) -> str:
         f"Over {result['n_pairs']:,} pairs that both worlds share, the difference of accuracy goes "
         f"with the difference of {name} with r = {estimate(result, 'r_delta_unbinned')}, and over "
         f"{result['n_bins']} bins of them with r = {estimate(result, 'r_delta_binned')}.{tested}"
+    )
+
+
+def slope_change(result: Mapping[str, Any]) -> str:
+    """One sentence on a result of `eval compare --slopes`."""
+    slopes = result["controlled"]
+    if slopes["difference"] is None:
+        slopes = result["alone"]
+    name, same = name_of(result["predictor"]), f"Over {result['n']:,} examples that both models saw"
+    points = f"{estimate(result['outcome'], 'difference', 1, POINTS)} points"
+    if slopes["difference"] is None:
+        return f"{same}, accuracy A - B is {points}. Their slopes on {name} cannot be told."
+    held = ", ".join(map(name_of, slopes["controls"]))
+    fixed = f"held fixed: {held}" if held else "no control is held fixed"
+    clear = excludes_zero(slopes, "difference")
+    doubt = "" if clear is None or clear else ", an interval that holds 0"
+    return (
+        f"{same}, the log-odds of a right answer change by {estimate(slopes, 'a')} in A and by "
+        f"{estimate(slopes, 'b')} in B {per_unit(result['predictor'])} of {name} ({fixed}). A - B "
+        f"is {estimate(slopes, 'difference')}{doubt}, and of accuracy {points}."
     )

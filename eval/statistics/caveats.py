@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .associations import TAIL
 from .columns import MIN_CLUSTERS
+from .resampling import MIN_REPLICATES
 from .results import Correlation
 
 _FEW_REPLICATES = 200
@@ -94,6 +95,11 @@ def _of_resampling(found: Correlation) -> Iterator[str]:
         yield "No bootstrap, so no interval of any r, rank r, gap or auc."
     elif found.n_clusters < 3:
         yield "With two clusters there is no bootstrap interval."
+    elif found.n_bootstrap < MIN_REPLICATES:
+        yield (
+            f"{found.n_bootstrap} bootstrap replicates are too few for the interval of an r, rank "
+            f"r, gap or auc: {MIN_REPLICATES} are needed, and 1,000 are good."
+        )
     elif found.n_bootstrap < _FEW_REPLICATES:
         yield f"{found.n_bootstrap} bootstrap replicates are few: their intervals are rough."
     elif found.r_binned.value is not None and found.r_binned.low is None:

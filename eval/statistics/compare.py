@@ -21,7 +21,7 @@ from .bins import Sums, bin_starts, bin_sums, pearson, r_of_means, varies
 from .columns import Floats, Ints, codes_of, of_pairs, read_examples, sum_by
 from .estimates import Settings
 from .on_files import compute_on_files
-from .resampling import Units, bootstrap, expanded_interval, permutation_p
+from .resampling import MIN_REPLICATES, Units, bootstrap, expanded_interval, permutation_p
 from .results import Estimate, plain
 
 
@@ -89,12 +89,13 @@ class Comparison:
 
     def facts(self) -> dict[str, object]:
         """The figures under names that people read."""
-        return {
+        facts: dict[str, object] = {
             "pairs": f"{self.n_pairs:,}, {self.n_left_out:,} left out",
             f"r of differences over {self.n_bins} quantile bins": self.r_delta_binned,
             "r of differences over pairs": self.r_delta_unbinned,
             "p, permuting pairs": self.permutation_p,
         }
+        return facts | {f"note {k}": note for k, note in enumerate(self.notes, 1)}
 
 
 class _Pairs(NamedTuple):
@@ -148,7 +149,7 @@ def compare(
     units = Units.of(pairs.x, pairs.y, np.arange(len(pairs.x)), pairs.cluster)
     p = permutation_p(units, n_permutations, np.random.default_rng([seed, 2]))
     table = _bin_table(pairs, n_bins, level)
-    notes = [f"Intervals resample {n_classes} classes."]
+    notes = [_of_intervals(n_classes, n_bootstrap)]
     if n_left_out:
         notes.append(
             f"{n_left_out:,} pairs are left out: never seen together or unknown in one of the two."
@@ -172,6 +173,15 @@ def compare(
         bin_table=table,
         permutation_p=None if math.isnan(p) else p,
         notes=tuple(notes),
+    )
+
+
+def _of_intervals(n_classes: int, n_bootstrap: int) -> str:
+    if n_classes > 2 and n_bootstrap >= MIN_REPLICATES:
+        return f"Intervals resample {n_classes} classes."
+    return (
+        f"No r has an interval: there are {n_bootstrap:,} replicates of {n_classes} classes, and "
+        f"{MIN_REPLICATES} of 3 are needed."
     )
 
 

@@ -14,6 +14,9 @@ import numpy as np
 
 from .columns import Floats, Ints, sum_by
 from .results import Estimate
+from .wilson import wilson
+
+MIN_REPLICATES = 20  # with fewer the tails of a bootstrap are guessed
 
 
 def bootstrap(
@@ -65,8 +68,8 @@ def expanded_interval(replicates: Floats, n_clusters: int, level: float) -> tupl
     Returns
     -------
     low, high : float
-        nan with fewer than three clusters, or where less than half of the replicates have the
-        statistic.
+        nan with fewer than three clusters or `MIN_REPLICATES` replicates, or where less than half
+        of the replicates have the statistic.
 
     Notes
     -----
@@ -77,7 +80,7 @@ def expanded_interval(replicates: Floats, n_clusters: int, level: float) -> tupl
 
     known = replicates[np.isfinite(replicates)]
     df = n_clusters - 2
-    if df < 1 or not len(known) or len(known) < len(replicates) / 2:
+    if df < 1 or len(replicates) < MIN_REPLICATES or len(known) < len(replicates) / 2:
         return math.nan, math.nan
     reach = math.sqrt(n_clusters / df) * t.ppf((1 + level) / 2, df)
     tail = float(norm.cdf(-reach))
@@ -120,10 +123,8 @@ def mean_estimate(outcome: Floats, cluster: Ints, level: float) -> Estimate:
         n_alike = float(n_clusters)
     else:
         n_alike = total if variance * total <= mean * (1 - mean) else mean * (1 - mean) / variance
-    reach = float(t.ppf((1 + level) / 2, n_clusters - 1)) ** 2 / n_alike
-    centre = (mean + reach / 2) / (1 + reach)
-    half = math.sqrt(reach * (mean * (1 - mean) + reach / 4)) / (1 + reach)
-    return Estimate(mean, max(centre - half, 0.0), min(centre + half, 1.0))
+    low, high = wilson(mean, n_alike, float(t.ppf((1 + level) / 2, n_clusters - 1)))
+    return Estimate(mean, float(low), float(high))
 
 
 class Units(NamedTuple):

@@ -6,7 +6,7 @@ only the answers differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import pyarrow as pa
 from conceptstats.errors import ParameterError, StatisticsError
 
 from .bins import varies
-from .columns import Examples, Flags, Floats, Ints, codes_of, read_examples
+from .columns import CONTROLS, Examples, Flags, Floats, Ints, codes_of, read_examples
 from .compare import common_examples, mean_difference
 from .estimates import MIN_EXAMPLES
 from .on_files import compute_on_files
@@ -41,6 +41,7 @@ class Slopes:
     """Log-odds of a right answer per unit of the predictor (nat, for PMI), in both models."""
 
     controls: tuple[str, ...]  # held fixed
+    n: int  # examples
     a: Estimate
     b: Estimate
     difference: Estimate  # a - b
@@ -56,7 +57,7 @@ class SlopeChange:
     n, n_unmatched : int
         Examples that are in both tables, and in one only.
     n_used : int
-        With finite predictor.
+        With finite predictor in both.
     n_classes : int
         Of these: the clusters of intervals.
     level : float
@@ -92,19 +93,23 @@ class SlopeChange:
 
     def facts(self) -> dict[str, object]:
         """The figures under names that people read."""
-        held = f" ({', '.join(self.controlled.controls)} held fixed)"
         named: dict[str, Means | Slopes | None] = {
             "mean outcome": self.outcome,
             "mean outcome, never seen": self.unseen,
             "log-odds per unit": self.alone,
         }
         if self.controlled.controls:
-            named[f"log-odds per unit{held}"] = self.controlled
-        facts: dict[str, object] = {"examples": f"{self.n:,}, {self.n_unmatched:,} unmatched"}
+            held = ", ".join(self.controlled.controls)
+            named[f"log-odds per unit ({held} held fixed)"] = self.controlled
+        facts: dict[str, object] = {
+            "examples": f"{self.n:,}, {self.n_unmatched:,} unmatched",
+            f"with a finite {self.predictor}": self.n_used,
+            "intervals": f"{self.level:.0%}, of {self.n_classes:,} classes",
+        }
         for name, found in named.items():
             if found is not None:
                 facts[name] = f"A {found.a}  B {found.b}  A - B {found.difference}"
-        return facts
+        return facts | {f"note {k}": note for k, note in enumerate(self.notes, 1)}
 
 
 class _Both(NamedTuple):
@@ -156,17 +161,25 @@ def compare_slopes(
     if not 0 < level < 1:
         raise ParameterError(f"level is {level}, expected a number between 0 and 1.")
     tables, n_unmatched = common_examples(a, b)
+    lacking: list[str] = []
+    if controls is None:
+        controls, lacking = _shared_controls(*tables, predictor)
     data = [read_examples(table, predictor, controls, "class") for table in tables]
     both = _Both(data[0], data[1], data[0].clusters["class"])
     columns = [one.predictors[predictor] for one in data]
     finite = np.isfinite(columns[0]) & np.isfinite(columns[1])
     _check(both, predictor, finite)
     never = np.isneginf(columns[0]) & np.isneginf(columns[1])
-    alone, notes = _slopes(both, predictor, (), finite, level)
-    names, rows = _controls(both, predictor, finite)
+    alone, problems = _slopes(both, predictor, (), finite, level)
+    names, rows, dropped = _controls(both, predictor, finite)
     controlled, more = _slopes(both, predictor, names, rows, level) if names else (alone, [])
-    if n_unmatched:
-        notes.append(f"{n_unmatched:,} examples are in one of the two tables only.")
+    notes = [
+        *_of_examples(n_unmatched, finite, never, predictor),
+        *problems,
+        *lacking,
+        *dropped,
+        *more,
+    ]
     return SlopeChange(
         predictor=predictor,
         n=len(finite),
@@ -178,7 +191,7 @@ def compare_slopes(
         unseen=_means(both, never, level) if never.any() else None,
         alone=alone,
         controlled=controlled,
-        notes=(*notes, *more),
+        notes=tuple(notes),
     )
 
 
@@ -204,20 +217,56 @@ def _check(both: _Both, predictor: str, finite: Flags) -> None:
         raise StatisticsError("all examples are of one class, expected two or more.")
 
 
-def _controls(both: _Both, predictor: str, finite: Flags) -> tuple[tuple[str, ...], Flags]:
-    """Controls that can be told apart, and the examples that have them all."""
-    names = [
-        name
-        for name in both.a.controls
-        if name in both.b.predictors and np.isfinite(both.a.predictors[name][finite]).any()
-    ]
+def _of_examples(n_unmatched: int, finite: Flags, never: Flags, predictor: str) -> Iterator[str]:
+    """Examples that bear on less than the others."""
+    if n_unmatched:
+        yield f"{n_unmatched:,} examples are in one of the two tables only."
+    if never.any():
+        yield f"{never.sum():,} examples have {predictor} = -inf, and bear on no slope."
+    if n_others := int((~finite & ~never).sum()):
+        yield (
+            f"{n_others:,} examples have no known {predictor} in one of the two, or -inf in one of "
+            "them: they count in the mean outcome, and in nothing else."
+        )
+
+
+def _shared_controls(a: pa.Table, b: pa.Table, predictor: str) -> tuple[list[str], list[str]]:
+    """Controls that both tables have; notes on those that one lacks."""
+    known = [name for name in CONTROLS if name != predictor]
+    n_having = {name: sum(name in table.column_names for table in (a, b)) for name in known}
+    lacking = [name for name in known if n_having[name] == 1]
+    return (
+        [name for name in known if n_having[name] == 2],
+        [f"Control {name} is dropped: one of the two tables lacks it." for name in lacking],
+    )
+
+
+def _controls(
+    both: _Both, predictor: str, finite: Flags
+) -> tuple[tuple[str, ...], Flags, list[str]]:
+    """Controls that can be told apart, the examples that have them all, and what is left out."""
+    names, notes = [], []
     rows = finite.copy()
-    for name in names:
-        rows &= np.isfinite(both.a.predictors[name]) & np.isfinite(both.b.predictors[name])
-    if rows.sum() < MIN_EXAMPLES:
-        return (), finite
+    for name in both.a.controls:
+        known = np.isfinite(both.a.predictors[name]) & np.isfinite(both.b.predictors[name])
+        if (known & finite).any():
+            names.append(name)
+            rows &= known
+        else:
+            notes.append(f"Control {name} is dropped: it is finite in no example.")
+    n = int(rows.sum())
+    if n < MIN_EXAMPLES or not varies(both.a.predictors[predictor][rows]):
+        notes.append(
+            f"No control is held fixed: {n:,} examples have a finite value of all, expected "
+            f"{MIN_EXAMPLES} or more in which {predictor} varies."
+        )
+        return (), finite, notes
     columns = {name: both.a.predictors[name][rows] for name in (predictor, *names)}
-    return choose_controls(predictor, names, columns).names, rows
+    kept = choose_controls(predictor, names, columns)
+    notes += [f"Control {row.name} is dropped: {row.reason}." for row in kept.dropped]
+    if n < finite.sum():
+        notes.append(f"The model with controls is of {n:,} examples: the others lack a control.")
+    return kept.names, rows, notes
 
 
 def _slopes(
@@ -237,11 +286,11 @@ def _slopes(
     if found.coefficients is None or found.se is None:
         which = "with controls" if controls else "without controls"
         none = Estimate(None)
-        return Slopes(controls, none, none, none), [
+        return Slopes(controls, int(rows.sum()), none, none, none), [
             f"Slopes {which} are not given: {found.problem}."
         ]
     difference = _interval(found.coefficients[1], found.se[1], found.df, level)
-    return Slopes(controls, _slope(a, level), _slope(b, level), difference), []
+    return Slopes(controls, int(rows.sum()), _slope(a, level), _slope(b, level), difference), []
 
 
 def _slope(table: Table, level: float) -> Estimate:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from conceptstats.errors import TableError
-from conceptstats.table_files import load_table
+from conceptstats.table_files import ENDINGS, load_table
 from conceptstats.tables import ANSWERS
 
 from ..json_files import Row, as_text, check_rows, first_of, read_json, table_of
-from .questions import TABLES, image_of, is_llava_answer
+from .questions import image_of, is_llava_answer
 
 _LAYOUT = (
     "LLaVA's lines with question_id, prompt and text, [{question_id, answer}], "
@@ -42,7 +42,7 @@ def read_answers(path: Path) -> pa.Table:
         When the file is missing, damaged or of another layout, a row has no answer, or does not
         tell which of two is the model's.
     """
-    if path.suffix in TABLES:
+    if path.suffix in ENDINGS:
         table = load_table(path, ANSWERS).select(ANSWERS.names)
         if not table.num_rows:
             raise TableError(f"{path} has no rows.")

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from conceptstats.errors import ModelError, SourceError
 from conceptstats.parts import Parts
+from conceptstats.pictures import decode_image
 from conceptstats.progress import Progress
 
-from ..zeroshot.image_reading import decode_image
 from .lmm import Lmm
 
 OnError = Literal["stop", "skip"]

@@ -17,7 +17,7 @@ from PIL import Image
 from conceptstats.errors import ModelError, ParameterError
 from conceptstats.table_files import fingerprint
 
-from ..models import find_device
+from ..models import find_device, is_full
 
 if TYPE_CHECKING:
     from ..models import Device
@@ -162,18 +162,12 @@ def _memory_errors(n_prompts: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         raise ModelError(
             f"memory does not suffice for {n_prompts} questions at once.",
             "a smaller --batch-size, or --precision bf16; the same command goes on from here",
         ) from error
-
-
-def _is_full(error: BaseException) -> bool:
-    """Whether memory ran out: torch has a kind of error for GPUs, and none for CPUs."""
-    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
-    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 def load_lmm(
@@ -242,6 +236,11 @@ def _complete(name: str, processor: Any, module: Any, device: torch.device) -> L
             f"{name} has no chat template, and {config.model_type} no known form of prompts.",
             "put a chat_template.jinja beside its weights, in a folder of your own",
         )
+    if module.dtype not in _DTYPES.values():
+        raise ModelError(
+            f"the weights of {name} are stored as {module.dtype}.",
+            f"--precision {'|'.join(_DTYPES)}",
+        )
     ends = module.generation_config.eos_token_id
     ends = tokenizer.eos_token_id if ends is None else ends
     if ends is None:
@@ -302,7 +301,7 @@ def _loading(model: str) -> Iterator[None]:
 
 
 def _hint(model: str, error: Exception) -> str:
-    if _is_full(error):
+    if is_full(error):
         return "memory does not suffice: --precision bf16, or a smaller model"
     kinds = {type(part).__name__ for part in (error, error.__cause__, error.__context__)}
     if "GatedRepoError" in kinds or "gated repo" in str(error):

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.errors import TableError
-from conceptstats.table_files import load_table
+from conceptstats.table_files import ENDINGS, load_table
 from conceptstats.tables import QUESTIONS
 
 from ..json_files import Row, as_text, check_rows, first_of, read_json, table_of
@@ -38,7 +38,6 @@ _LAYOUT = (
     'VQA form {"questions": […]}, {"annotations": […]} or {"data": […]}, GQA\'s {"ID": {…}}, or '
     "one object with question_id or question a line"
 )
-TABLES = (".parquet", ".arrow", ".csv")  # endings of our own
 _CATEGORY = re.compile(r"_pope_(\w+)\.")  # POPE has it in the name of its files
 
 
@@ -112,7 +111,7 @@ def _read_annotations(path: Path) -> pa.Table:
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
-    if path.suffix in TABLES:
+    if path.suffix in ENDINGS:
         return load_table(path, schema).select(schema.names)
     rows = check_rows(_rows(read_json(path)), path, _LAYOUT)
     if is_llava_answer(rows[0]):

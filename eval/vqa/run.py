@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conceptstats.errors import OutputExistsError, ParameterError, SourceError
+from conceptstats.errors import ParameterError, SourceError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
 from conceptstats.shards import Shard
-from conceptstats.table_files import check_ending, fingerprint, record_path, save_table
+from conceptstats.table_files import (
+    ENDINGS,
+    check_output,
+    fingerprint,
+    record_path,
+    save_table,
+)
 from conceptstats.tables import ANSWERS, writing
 
 from .asking import ASKED, PART, OnError, Task, ask_questions
@@ -171,9 +177,7 @@ def _check(
     output: Path, overwrite: bool, prompt: str, ocr: str, max_new_tokens: int, batch_size: int,
     on_error: str,
 ) -> None:  # fmt: skip
-    check_ending(output, (".parquet", ".arrow", ".csv", _LINES))
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_output(output, (*ENDINGS, _LINES), overwrite=overwrite)
     if "{question}" not in prompt:
         raise ParameterError(f"the prompt {prompt!r} has no {{question}} where the question goes.")
     if max_new_tokens < 1 or not 1 <= batch_size <= PART:

@@ -63,7 +63,7 @@ def _named_classes(classes: str | Path) -> list[str]:
         from open_clip import IMAGENET_CLASSNAMES
 
         return list(IMAGENET_CLASSNAMES)
-    if Path(classes).is_file():
+    if _is_file(classes):
         return _lines(Path(classes))
     if "," in str(classes):
         return [name.strip() for name in str(classes).split(",")]
@@ -71,6 +71,14 @@ def _named_classes(classes: str | Path) -> list[str]:
         f"{classes}: no such file, expected the classes.",
         "--classes imagenet, a file with one name a line, or name,name,...",
     )
+
+
+def _is_file(text: str | Path) -> bool:
+    """Whether a text names a file; a list of classes can be longer than any name."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
 
 
 def read_templates(templates: TemplatesArgument) -> tuple[str, ...]:
@@ -98,7 +106,7 @@ def read_templates(templates: TemplatesArgument) -> tuple[str, ...]:
         found = list(templates)
     elif "{}" in str(templates):
         found = [str(templates)]
-    elif Path(templates).is_file():
+    elif _is_file(templates):
         found = _lines(Path(templates))
     else:
         raise ParameterError(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
+
+from conceptstats.pictures import decode_image
 
 from .image_sources import Place
 
@@ -33,25 +33,6 @@ class Block(NamedTuple):
     pixels: torch.Tensor | None  # (slots, ...), zeros where there is no image; None: none at all
     sha256: list[str | None]
     problems: list[str | None]
-
-
-def decode_image(data: bytes) -> Image.Image:
-    """The picture in a file: turned as its EXIF says, in RGB with 8 bits.
-
-    Transparency is dropped, as `torchvision` and `open_clip` drop it. Grey values of 16 bits are
-    scaled, which Pillow's own conversion would cut at 255. Of an animation, the first frame.
-    """
-    image: Image.Image = Image.open(io.BytesIO(data))
-    image.load()
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
-        return image
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.clip(np.asarray(image, dtype=np.int64), 0, 65535)
-        return Image.fromarray(np.round(values / 257).astype(np.uint8)).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns of the direct way
-    return image.convert("RGB")
 
 
 def read_blocks(
@@ -119,10 +100,10 @@ class _Images(torch.utils.data.Dataset[ReadImage]):
             return ReadImage(None, None, error.strerror or str(error) or type(error).__name__)
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            image = decode_image(data)
+            pixels = self.preprocess(decode_image(data))
         except Exception as error:  # decoders raise errors of every kind
             return ReadImage(None, sha256, f"{type(error).__name__}: {error}")
-        return ReadImage(self.preprocess(image), sha256, None)
+        return ReadImage(pixels, sha256, None)
 
 
 def _read(place: Place) -> bytes:

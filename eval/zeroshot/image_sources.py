@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -21,14 +21,13 @@ from conceptstats.errors import ParameterError, SourceError, TableError
 from conceptstats.table_files import fingerprint, load_table
 from conceptstats.tables import IMAGES
 
+from ..json_files import is_unicode
 from .shards import read_shard
 
 ImagesArgument = str | Path | Sequence[str | Path]
 
 _TABLES = (".parquet", ".csv", ".arrow")
-_IMAGES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
-)
+_IMAGES = frozenset("png jpg jpeg jpe jfif webp bmp gif tif tiff ppm pgm pnm jp2 avif".split())
 
 
 class Place(NamedTuple):
@@ -95,7 +94,7 @@ def find_images(images: ImagesArgument, target_key: str | None = None) -> ImageL
     Raises
     ------
     SourceError
-        When there is no image, a target is missing, or two images have the same id.
+        When there is no image, a target is missing, or an id stands twice or is no UTF-8.
     TableError
         When the table lacks a column.
     ParameterError
@@ -117,7 +116,7 @@ def find_images(images: ImagesArgument, target_key: str | None = None) -> ImageL
         found = _of_shards(name, files, target_key)
     if not found.ids:
         raise SourceError(f"{name} holds no image.")
-    _refuse_twins(found)
+    _check_ids(found)
     return found
 
 
@@ -175,25 +174,35 @@ def _of_folder(root: Path) -> ImageList:
         raise SourceError(f"{root} has no subfolder, expected one a class.", _other_sources(root))
     ids, targets, ignored = [], [], 0
     for name in classes:
-        files = (Path(at, file) for at, _, names in os.walk(root / name) for file in names)
         kept = []
-        for file in files:
-            if file.suffix.lower() in _IMAGES and not file.name.startswith("."):
-                kept.append(file.relative_to(root).as_posix())
+        for file in _shown_files(f"{root}/{name}"):
+            if _is_image(file):
+                kept.append(file.removeprefix(f"{root}/"))
             else:
-                ignored += not file.name.startswith(".")
+                ignored += 1
         ids += sorted(kept)
         targets += [name] * len(kept)
-    ignored += sum(child.suffix.lower() in _IMAGES for child in root.iterdir() if child.is_file())
+    ignored += sum(_is_image(child.name) for child in root.iterdir() if child.is_file())
     notes = (f"{root}: {ignored:,} files are in no subfolder, or no images, and are ignored",)
     return ImageList(
         name=str(root),
         ids=ids,
         targets=targets,
-        places=[Place(str(root / identity)) for identity in ids],
+        places=[Place(f"{root}/{identity}") for identity in ids],
         subfolders=tuple(classes),
         notes=notes if ignored else (),
     )
+
+
+def _shown_files(folder: str) -> Iterator[str]:
+    """Files of a folder and of those below it, but for what is hidden; a million, so no `Path`."""
+    for at, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        yield from (f"{at}/{name}" for name in files if name[0] != ".")
+
+
+def _is_image(name: str) -> bool:
+    return name.rpartition(".")[2].lower() in _IMAGES
 
 
 def _other_sources(root: Path) -> str | None:
@@ -229,9 +238,11 @@ def _of_shards(name: str, files: Iterable[str], target_key: str | None) -> Image
     return ImageList(name, ids, targets, places, notes=notes)
 
 
-def _refuse_twins(found: ImageList) -> None:
+def _check_ids(found: ImageList) -> None:
     first: dict[str, int] = {}
     for number, identity in enumerate(found.ids):
+        if not is_unicode(identity):
+            raise SourceError(f"the name {identity!r} is no UTF-8.", "rename the file")
         if first.setdefault(identity, number) != number:
             one, other = found.places[first[identity]], found.places[number]
             raise SourceError(

@@ -86,7 +86,7 @@ def judge_images(
     Raises
     ------
     SourceError
-        When an image cannot be read, and the task says to stop.
+        When an image cannot be read, and the task says to stop, or a process that reads died.
     ModelError
         When the model gives no numbers.
     """
@@ -102,7 +102,7 @@ def judge_images(
         task.images.places[first:], model.preprocess, slots=slots, batch_size=batch_size,
         workers=workers, pinned=model.device.type == "cuda",
     )  # fmt: skip
-    judged = _ahead(blocks, model, classifier)
+    judged = _ahead(_alive(blocks), model, classifier)
     for number, start in enumerate(range(first, n, _PART * slots), n_done):
         tables = []
         for at in range(start, min(start + _PART * slots, n), slots):
@@ -111,6 +111,20 @@ def judge_images(
             progress.advance(end - at, (end - first) / (n - first))
         parts.write(number, pa.concat_tables(tables))
     return parts.read()
+
+
+def _alive(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks; says what to do when a process that reads them is killed."""
+    try:
+        yield from blocks
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise SourceError(
+            f"a process that reads images died: {reason}.",
+            "fewer --workers, or more shared memory (docker run --shm-size); what is done is kept",
+        ) from error
 
 
 def _ahead(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..statistics.results import Estimate
-
 Floats = npt.NDArray[np.float32]
 AnyFloats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
-
-_Z95 = 1.959963984540054
 
 
 def target_ranks(probabilities: AnyFloats, targets: Ints, twins: Ints) -> Ints:
@@ -52,11 +47,3 @@ def top_classes(probabilities: AnyFloats, k: int) -> Ints:
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     best: Ints = classes[place < k].reshape(n, k)
     return best
-
-
-def wilson(n_right: int, n: int) -> Estimate:
-    """A share of n independent examples with Wilson's interval, at the level of 95%."""
-    share, reach = n_right / n, _Z95**2 / n
-    centre = (share + reach / 2) / (1 + reach)
-    half = math.sqrt(reach * (share * (1 - share) + reach / 4)) / (1 + reach)
-    return Estimate(share, max(centre - half, 0.0), min(centre + half, 1.0))

@@ -14,15 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conceptstats.errors import OutputExistsError, ParameterError, SourceError
+from conceptstats.errors import ParameterError, SourceError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.shards import Shard
-from conceptstats.table_files import check_ending, fingerprint, save_table
+from conceptstats.table_files import LIST_ENDINGS, check_output, fingerprint, save_table
 from conceptstats.tables import PREDICTIONS, numbers
 
 from ..statistics.results import Estimate
+from ..statistics.wilson import share_estimate
 from .classes import (
     ClassesArgument,
     TemplatesArgument,
@@ -34,10 +35,11 @@ from .classes import (
 )
 from .image_sources import ImagesArgument, find_images
 from .judging import JUDGED, SLOTS, OnError, Task, judge_images
-from .ranks import wilson
 
 if TYPE_CHECKING:
     from ..models import Device, Precision, ZeroShotModel
+
+_PACKAGES = ("torch", "open_clip_torch", "pillow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def zeroshot(
         "top_k": top_k,
         "images": task.images.stamp(),
         "shard": [str(shard), SLOTS[loaded.device.type]],
-        "versions": _versions(),
+        "versions": {name: version(name) for name in _PACKAGES},
     }
     arguments = {
         "images": task.images.name,
@@ -176,17 +178,14 @@ def zeroshot(
             parts, task, loaded, batch_size=batch_size, workers=workers, progress=progress
         )
         inputs = _inputs(task, judged, loaded, classes, templates)
-        record = run_record("eval zeroshot", arguments, inputs)
-        record["versions"] |= _versions()
+        record = run_record("eval zeroshot", arguments, inputs, packages=_PACKAGES)
         return _finish(judged, task, loaded, output, record, overwrite=overwrite)
 
 
 def _check(
     output: Path, overwrite: bool, top_k: int, batch_size: int | None, workers: int, on_error: str
 ) -> None:
-    check_ending(output, (".parquet", ".arrow"))  # lists do not go into .csv
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_output(output, LIST_ENDINGS, overwrite=overwrite)
     if top_k < 0 or (batch_size is not None and batch_size < 1) or workers < 0:
         raise ParameterError(
             f"top_k is {top_k}, batch_size {batch_size} and workers {workers}; expected 0, 1 and 0 "
@@ -261,10 +260,6 @@ def _load(
     return loaded, settings
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "open_clip_torch", "pillow")}
-
-
 def _as_json(value: ClassesArgument) -> str | list[str] | None:
     if value is None or isinstance(value, str | Path):
         return None if value is None else str(value)
@@ -334,7 +329,7 @@ def summarise(output: Path, table: pa.Table, record: Mapping[str, Any]) -> ZeroS
         n=table.num_rows,
         skipped=tuple((identity, reason) for identity, reason in record["skipped"]),
         n_classes=record["n_classes"],
-        accuracy=wilson(int((ranks == 1).sum()), table.num_rows),
+        accuracy=share_estimate(int((ranks == 1).sum()), table.num_rows),
         top5=float((ranks <= 5).mean()),
         mean_target_probability=pc.mean(table["target_probability"]).as_py(),
         model=table["model"][0].as_py(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conceptstats.errors import OutputExistsError, ParameterError
 from conceptstats.progress import Progress, Silent
 from conceptstats.shards import Shard
-from conceptstats.table_files import load_table, record_path
+from conceptstats.table_files import ENDINGS, load_table, record_path
 from conceptstats.tables import PREDICTIONS
 
 from .image_sources import ImagesArgument
@@ -128,6 +129,10 @@ def zeroshot_suite(
     """
     progress = progress or Silent()
     members = read_suite(suite)
+    if Path(folder).suffix in ENDINGS or Path(folder).is_file():
+        raise ParameterError(
+            f"{folder} is the name of one table, and a suite makes several.", "name a folder"
+        )
     outputs = [Path(folder) / f"{member.stem}.parquet" for member in members]
     done = [
         None if overwrite else _done(output, member, images, options)
@@ -159,11 +164,14 @@ def _done(
         raise OutputExistsError(
             f"{output} exists, and nothing says how it was made.", "another folder, or --overwrite"
         ) from None
+    parameters = signature(zeroshot).parameters
     asked = {
+        **{
+            name: options.get(name, parameters[name].default) for name in made if name in parameters
+        },
         "images": " ".join(map(str, [images] if isinstance(images, str | Path) else images)),
         "model": member.model,
         "pretrained": member.pretrained,
-        **{name: value for name, value in options.items() if name in made},
         "shard": str(options.get("shard") or Shard()),
     }
     if asked.get("device") == "auto":

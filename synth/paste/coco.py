@@ -101,7 +101,8 @@ def _cut_out(
         raise _LeftOutError("too small", detail)
     path = _photograph(file, root, image["file_name"])
     concept = " ".join(names[row["category_id"]].split())
-    return CutOut(identity, concept, "polygons", path, *box, n_pixels, polygons)
+    return CutOut(identity, concept, "polygons", path, *box, n_pixels,
+                  int(image["width"]), int(image["height"]), polygons)  # fmt: skip
 
 
 def _area(polygon: list[float]) -> float:

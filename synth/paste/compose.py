@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from conceptstats import tables
 from conceptstats.errors import ParameterError
-from conceptstats.pasting import Box, Pasted, Pixels, fit_object, paste_accessory
+from conceptstats.pasting import Box, Pasted, Pixels, fit_object, paste_accessory, place_object
 
 from ..images import image_seed
 from .cut_outs import load_cut_out
@@ -88,12 +88,23 @@ def _versions(
         free = [int(accessory) for accessory in order[stratum] if accessory not in used]
         if stratum == "matched":
             free = [] if high is None else _nearest(free, high, association)
-        attempt = _first(free, task, edit, place, pixels, stratum, [seed, 1 + turn])
+        if free:
+            attempt = _first(free, task, edit, place, pixels, stratum, turn, [seed, 1 + turn])
+        elif not len(order[stratum]):
+            attempt = _none(task, stratum, "no accessory is in this stratum of its class")
+        elif stratum == "matched" and high is None:
+            attempt = _none(task, stratum, "there is no high version that it could be matched to")
+        else:
+            attempt = _none(task, stratum, "other versions have all accessories of this stratum")
         if isinstance(attempt, Version):
             used.add(attempt.accessory)
         if stratum == "high":
             high = attempt.accessory if isinstance(attempt, Version) else None
         yield stratum, attempt
+
+
+def _none(task: Task, stratum: str, reason: str, detail: str | None = None) -> Problem:
+    return Problem("version", task.photo.photo_id, stratum, reason, detail)
 
 
 def _nearest(places: Sequence[int], high: int, association: Association) -> list[int]:
@@ -109,12 +120,10 @@ def _first(
     place: Place,
     pixels: Pixels,
     stratum: str,
+    turn: int,
     seed: list[int],
 ) -> Version | Problem:
     """The first accessory of which a cut-out can be pasted."""
-    name = task.photo.photo_id
-    if not accessories:
-        return Problem("version", name, stratum, "no accessory is in this stratum of its class")
     last = None
     for accessory in accessories:
         for row in _cut_outs_of(place, task.association.accessories[accessory], seed):
@@ -125,8 +134,8 @@ def _first(
             except Exception as error:  # decoders raise errors of every kind
                 last = f"{row['cut_out_id']}: {type(error).__name__}: {error}"
             else:
-                return Version(pasted, accessory, row["cut_out_id"], sha256)
-    return Problem("version", name, stratum, "no cut-out of this stratum can be pasted", last)
+                return Version(pasted, turn, accessory, row["cut_out_id"], sha256)
+    return _none(task, stratum, "no cut-out of this stratum can be pasted", last)
 
 
 def _paste(
@@ -134,16 +143,19 @@ def _paste(
 ) -> tuple[Pasted, str]:
     height, width = pixels.shape[:2]
     size = row["right"] - row["left"], row["bottom"] - row["top"]
-    # Before its picture is read, which takes longer.
-    fit_object(size, (width, height), area=edit.area, max_enlarge=edit.max_enlarge)
     frame = Box(0, 0, width, height)
+    avoid = [_inside(box, frame) for box in task.boxes]
+    # What cannot be pasted is refused before its picture is read, which takes longer.
+    fit = fit_object(size, (width, height), area=edit.area, max_enlarge=edit.max_enlarge)
+    place_object((fit.width, fit.height), (width, height), np.random.default_rng(seed),
+                 avoid=avoid, max_overlap=edit.max_overlap)  # fmt: skip
     read = load_cut_out(Path(place.accessories), row)
     pasted = paste_accessory(
         pixels,
         read.pixels,
         np.random.default_rng(seed),
         area=edit.area,
-        avoid=[_inside(box, frame) for box in task.boxes],
+        avoid=avoid,
         max_overlap=edit.max_overlap,
         max_enlarge=edit.max_enlarge,
         harmonise=edit.harmonise,

@@ -86,7 +86,7 @@ def _alpha_image(file: str, alpha: Pixels) -> CutOut | Problem:
     if small := too_small(box.right - box.left, box.bottom - box.top, n_pixels):
         return Problem("cut-out", file, None, "too small", small)
     concept = folder_label(file) if "/" in file else name_label(file)
-    return CutOut(file, concept, "alpha", file, *box, n_pixels)
+    return CutOut(file, concept, "alpha", file, *box, n_pixels, alpha.shape[1], alpha.shape[0])
 
 
 def load_cut_out(root: Path, row: dict[str, Any]) -> Decoded:
@@ -99,13 +99,13 @@ def load_cut_out(root: Path, row: dict[str, Any]) -> Decoded:
     """
     box = Box(row["left"], row["top"], row["right"], row["bottom"])
     inside = slice(box.top, box.bottom), slice(box.left, box.right)
-    path = root / row["path"]
-    if row["polygons"] is None:
-        whole = read_cut_out(path)
-        return Decoded(whole.pixels[inside], whole.sha256)
-    photo = read_photo(path, upright=False)
-    colours: Pixels = photo.pixels[inside]
-    mask = polygon_mask(box, row["polygons"])
-    if colours.shape[:2] != mask.shape:
-        raise ValueError(f"its photograph is smaller than the annotation says: {path.name}")
-    return Decoded(np.dstack([colours, mask]), photo.sha256)
+    path, polygons = root / row["path"], row["polygons"]
+    whole = read_cut_out(path) if polygons is None else read_photo(path, upright=False)
+    size, listed = whole.pixels.shape[1::-1], (row["picture_width"], row["picture_height"])
+    if size != listed:
+        raise ValueError(f"{path.name} has {size[0]} x {size[1]} pixels, expected "
+                         f"{listed[0]} x {listed[1]}")  # fmt: skip
+    colours: Pixels = whole.pixels[inside]
+    if polygons is not None:
+        colours = np.dstack([colours, polygon_mask(box, polygons)])
+    return Decoded(colours, whole.sha256)

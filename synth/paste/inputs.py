@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from conceptstats.class_names import ClassNames, class_names, read_classes, read_lines
+from conceptstats.errors import ParameterError
 from conceptstats.index import CaptionIndex
 from conceptstats.pasting import Box
 from conceptstats.shards import Shard
@@ -27,17 +30,20 @@ from .photos import (
 from .saving import Task
 from .strata import Association, Associations, associate
 
+NOT_LISTED = "its class is not in the list"
+
 
 class Inputs(NamedTuple):
     """What a run works on."""
 
-    photos: list[Photo]  # of this share
+    photos: dict[int, Photo]  # of this share, by their places among all
     class_from: str
     classes: ClassNames
     place_of: dict[str, int]  # class of each label
     boxes: dict[str, list[Box]]
     accessories: Accessories
     found: Associations
+    prints: dict[str, str]  # of the lists of photographs and cut-outs, the same for all shares
     notes: list[str]
 
 
@@ -52,8 +58,17 @@ def read_inputs(
     keep_partial: bool,
     shard: Shard,
 ) -> Inputs:
-    """List everything, and look it up in the index."""
+    """List everything, and look it up in the index.
+
+    Raises
+    ------
+    ParameterError
+        When there is no photograph in this share.
+    """
     listed = list_photos(photos, class_from)
+    mine = shard.take(list(enumerate(listed.photos)))
+    if not mine:
+        raise ParameterError(f"share {shard} of {len(listed.photos):,} photographs is empty.")
     labels = [photo.label for photo in listed.photos]
     told_apart = read_classes(classes) if classes else class_names(sorted(set(labels)))
     file = Path(classes or "")
@@ -66,20 +81,28 @@ def read_inputs(
     notes = [*listed.notes, *associations.notes]
     if boxes and (n := len(listed.photos) - len(boxes_of)):
         notes.append(f"{n:,} photographs have no box in {boxes}: their objects may be covered.")
-    mine = shard.take(listed.photos)
-    return Inputs(mine, listed.class_from, told_apart, place_of, boxes_of, found, associations,
-                  notes)  # fmt: skip
+    prints = {
+        "photographs": _digest((photo.photo_id, photo.label) for photo in listed.photos),
+        "cut-outs": _digest(found.cut_outs),
+    }
+    return Inputs(dict(mine), listed.class_from, told_apart, place_of, boxes_of, found,
+                  associations, prints, notes)  # fmt: skip
+
+
+def _digest(rows: Iterable[tuple[object, ...]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def stamp(inputs: Inputs, root: Path) -> str:
     """Changes when a photograph, its class or its box, or a cut-out does, as far as can be told."""
-    digest = hashlib.sha256(repr((inputs.classes, sorted(inputs.place_of.items()))).encode())
-    for photo in inputs.photos:
-        boxes = inputs.boxes.get(photo.photo_id)
-        digest.update(repr((photo, boxes, _state(Path(photo.path)))).encode())
-    for cut_out in inputs.accessories.cut_outs:
-        digest.update(repr((cut_out, _state(root / cut_out.path))).encode())
-    return f"sha256:{digest.hexdigest()}"
+    photos = ((at, photo, inputs.boxes.get(photo.photo_id), _state(Path(photo.path)))
+              for at, photo in inputs.photos.items())  # fmt: skip
+    cut_outs = ((item, _state(root / item.path)) for item in inputs.accessories.cut_outs)
+    classes = inputs.classes, sorted(inputs.place_of.items())
+    return _digest(chain([classes], photos, cut_outs))
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -94,9 +117,9 @@ def make_tasks(inputs: Inputs, split: float | None, seed: int) -> tuple[list[Tas
     """Photographs with what may go into them, and those of whose class nothing is known."""
     tasks, problems = [], []
     sides: dict[tuple[int, str | None], Association] = {}
-    for photo in inputs.photos:
+    for number, photo in inputs.photos.items():
         at = inputs.place_of.get(photo.label)
-        reason = "its class is not in the list" if at is None else inputs.found.unknown.get(at)
+        reason = NOT_LISTED if at is None else inputs.found.unknown.get(at)
         if at is None or reason is not None:
             problems.append(Problem("photograph", photo.photo_id, None, reason or "", photo.label))
             continue
@@ -104,7 +127,7 @@ def make_tasks(inputs: Inputs, split: float | None, seed: int) -> tuple[list[Tas
         if (at, side) not in sides:
             sides[at, side] = _on_side(inputs.found.of_class[at], side, split, seed)
         boxes = tuple(inputs.boxes.get(photo.photo_id, ()))
-        tasks.append(Task(photo, sides[at, side], boxes, side))
+        tasks.append(Task(number, photo, sides[at, side], boxes, side))
     return tasks, problems
 
 

@@ -29,6 +29,8 @@ CUT_OUTS = pa.schema(
         pa.field("right", pa.int32(), nullable=False),
         pa.field("bottom", pa.int32(), nullable=False),
         pa.field("n_pixels", pa.int64(), nullable=False),  # of the object
+        pa.field("picture_width", pa.int32(), nullable=False),  # of the whole picture, as stored
+        pa.field("picture_height", pa.int32(), nullable=False),
         pa.field("polygons", pa.list_(pa.list_(pa.float32()))),  # x and y in turn
     ]
 )
@@ -56,6 +58,8 @@ class CutOut(NamedTuple):
     right: int
     bottom: int
     n_pixels: int
+    picture_width: int
+    picture_height: int
     polygons: list[list[float]] | None = None
 
 

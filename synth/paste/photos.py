@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import defaultdict
@@ -16,7 +17,7 @@ import pyarrow as pa
 from conceptstats.class_names import ClassNames
 from conceptstats.errors import ParameterError, SourceError
 from conceptstats.pasting import Box
-from conceptstats.table_files import load_table
+from conceptstats.table_files import ENDINGS, load_table
 from conceptstats.tables import IMAGES
 
 ClassFrom = Literal["folder", "name"]
@@ -33,8 +34,7 @@ BOXES = pa.schema(
         pa.field("bottom", pa.float64(), nullable=False),
     ]
 )
-_TABLES = (".parquet", ".csv", ".arrow")
-_WORDNET_ID = re.compile(r"n\d{8}")
+WORDNET_ID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"[\s_-]*\(?\d+\)?$")
 
 
@@ -82,12 +82,12 @@ def list_photos(source: str | Path, class_from: ClassFrom | None = None) -> Phot
     ParameterError, TableError
     """
     source = Path(source)
-    if source.suffix in _TABLES and not source.is_dir():
+    if source.suffix in ENDINGS and not source.is_dir():
         if class_from is not None:
             raise ParameterError(f"{source} is a table, which has its classes as targets.")
         return _of_table(source)
     if not source.is_dir():
-        raise SourceError(f"{source}: no such folder, and no table ({', '.join(_TABLES)}).")
+        raise SourceError(f"{source}: no such folder, and no table ({', '.join(ENDINGS)}).")
     files = find_images(source)
     if not files:
         raise SourceError(f"{source} holds no image.")
@@ -128,7 +128,7 @@ def name_label(file: str) -> str:
     ('common newt', 'hot dog')
     """
     stem = Path(file).stem
-    bare = _NUMBERED.sub("", re.sub(rf"^{_WORDNET_ID.pattern}(?=[\s_-]*[^\W\d_])", "", stem))
+    bare = _NUMBERED.sub("", re.sub(rf"^{WORDNET_ID.pattern}(?=[\s_-]*[^\W\d_])", "", stem))
     return plain(bare) or plain(stem)
 
 
@@ -171,7 +171,7 @@ def match_labels(
         WordNet ids of the classes.
     """
     distinct = sorted(set(labels))
-    are_ids = all(_WORDNET_ID.fullmatch(label) for label in distinct)
+    are_ids = all(WORDNET_ID.fullmatch(label) for label in distinct)
     if are_ids and not ids and len(distinct) == len(classes):
         return {label: at for at, label in enumerate(distinct)}
     known: dict[str, int] = {}
@@ -193,7 +193,7 @@ def match_labels(
 
 def wordnet_ids(lines: Sequence[str]) -> list[str]:
     """The WordNet ids that lines begin with; none where one does not."""
-    found = [_WORDNET_ID.match(line.strip()) for line in lines if line.strip()]
+    found = [WORDNET_ID.match(line.strip()) for line in lines if line.strip()]
     return [match[0] for match in found if match] if all(found) else []
 
 
@@ -211,7 +211,7 @@ def read_boxes(file: str | Path, photos: Sequence[Photo]) -> dict[str, list[Box]
     ------
     TableError
     SourceError
-        When no box belongs to a photograph, or a name belongs to two.
+        When no box belongs to a photograph, a name belongs to two, or a box is none.
     """
     owners: dict[str, set[str]] = defaultdict(set)
     for photo in photos:
@@ -222,11 +222,15 @@ def read_boxes(file: str | Path, photos: Sequence[Photo]) -> dict[str, list[Box]
         owner = owners.get(row["photo_id"], set())
         if len(owner) > 1:
             raise SourceError(f"{file}: {row['photo_id']!r} is the name of {len(owner)} images.")
+        low, high = (row["left"], row["top"]), (row["right"], row["bottom"])
+        if not all(-math.inf < a < b < math.inf for a, b in zip(low, high, strict=True)):
+            raise SourceError(
+                f"{file}: {row['photo_id']!r} has no box from {low} to {high}; expected left < "
+                "right and top < bottom."
+            )
+        box = Box(*map(math.floor, low), *map(math.ceil, high))
         for photo_id in owner:
-            boxes[photo_id].append(
-                Box(int(row["left"] // 1), int(row["top"] // 1),
-                    int(-(-row["right"] // 1)), int(-(-row["bottom"] // 1)))
-            )  # fmt: skip
+            boxes[photo_id].append(box)
     if not boxes:
         raise SourceError(
             f"{file}: no box belongs to one of {len(photos):,} photographs.",

@@ -28,9 +28,9 @@ from conceptstats.tables import PROBES, dump_table
 
 from ..pool import in_processes
 from .compose import Edited, edit_photo
-from .inputs import Inputs, make_tasks, read_inputs, stamp
+from .inputs import NOT_LISTED, Inputs, make_tasks, read_inputs, stamp
 from .listing import CUT_OUTS, PROBLEMS, Problem
-from .photos import ClassFrom
+from .photos import WORDNET_ID, ClassFrom
 from .saving import PASTED, Edit, Place, Task
 from .staging import staged
 from .strata import STRATA
@@ -153,7 +153,8 @@ def paste_photos(
     ------
     ParameterError, TableError, IndexFormatError, OutputExistsError, OutputError
     SourceError
-        When there are no photographs or accessories, or not one photograph could be edited.
+        When there are no photographs or accessories, or not one photograph could be edited; of a
+        share of them there may be none.
     """
     edit = edit or Edit()
     _check(edit, split_accessories, min_count)
@@ -176,7 +177,7 @@ def paste_photos(
     }
     files = [Path(path) for path in (index, classes, boxes) if path and Path(path).exists()]
     files += [Path(photos)] if inputs.class_from == "table" else []
-    prints = {str(path): fingerprint(path) for path in files}
+    prints = {str(path): fingerprint(path) for path in files} | inputs.prints
     plan = {**arguments, "inputs": prints, "stamp": stamp(inputs, Path(accessories)),
             "versions": {name: version(name) for name in ("numpy", "pillow")}}  # fmt: skip
     tasks, listed = make_tasks(inputs, split_accessories, edit.seed)
@@ -199,10 +200,10 @@ def paste_photos(
         images = _rows(made, "image", PASTED)
         problems = [*inputs.accessories.problems, *inputs.found.problems, *listed]
         problems += [Problem(**row) for row in _rows(made, "problem", PROBLEMS).to_pylist()]
-        _refuse_nothing(images, problems)
+        if shard.n == 1:  # of a share there can be nothing to edit
+            _refuse_nothing(images, problems)
         probes = _probes(images, tasks)
-        record = run_record("synth paste", arguments, prints | _digests(images), edit.seed,
-                            packages=("pillow",))  # fmt: skip
+        record = run_record("synth paste", arguments, prints, edit.seed, packages=("pillow",))
         table = pa.Table.from_pylist([problem._asdict() for problem in problems], PROBLEMS)
         save_table(folder / "problems.parquet", table, PROBLEMS, overwrite=True)
         save_table(folder / "probes.parquet", probes, PROBES, overwrite=True)
@@ -283,10 +284,14 @@ def _refuse_nothing(images: pa.Table, problems: Sequence[Problem]) -> None:
     photographs = [problem for problem in problems if problem.what == "photograph"]
     reasons = Counter(problem.reason for problem in photographs).most_common()
     told = "; ".join(f"{reason} ({n:,})" for reason, n in reasons)
-    raise SourceError(
-        f"not one of {len(photographs):,} photographs could be edited: {told}.",
-        "an index that knows the classes, such as one of profile concepts with their synonyms",
-    )
+    labels = [problem.detail or "" for problem in photographs]
+    hint = "an index that knows the classes, such as one of profile concepts with their synonyms"
+    if reasons[0][0] == NOT_LISTED or any(WORDNET_ID.fullmatch(label) for label in labels):
+        hint = (
+            f"--classes must tell what {labels[0]} is: by WordNet id (n01440764 tench), name, "
+            "other phrase or number"
+        )
+    raise SourceError(f"not one of {len(photographs):,} photographs could be edited: {told}.", hint)
 
 
 def _probes(images: pa.Table, tasks: Sequence[Task]) -> pa.Table:
@@ -319,17 +324,6 @@ def _probes(images: pa.Table, tasks: Sequence[Task]) -> pa.Table:
         )
     more = [("n", pa.int64()), ("pmi_low", pa.float64()), ("pmi_high", pa.float64())]
     return pa.Table.from_pylist(rows, pa.schema([*PROBES, *more]))
-
-
-def _digests(images: pa.Table) -> dict[str, str]:
-    """Fingerprints of the photographs and of the files of cut-outs that were used."""
-    found = {}
-    for name, columns in (("photographs", ("photo_id", "photo_sha256")),
-                          ("cut-outs", ("cut_out_id", "cut_out_sha256"))):  # fmt: skip
-        pairs = zip(*(images[column].to_pylist() for column in columns), strict=True)
-        lines = sorted({f"{one}\t{other}\n" for one, other in pairs if one is not None})
-        found[name] = f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
-    return found
 
 
 def _summary(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
 from conceptstats import __version__
+from conceptstats.concat import PLACE
 from conceptstats.pasting import Box, Pasted, Pixels
 from conceptstats.probes import probe_id
 from conceptstats.tables import IMAGES
@@ -29,6 +30,7 @@ PROVENANCE = "conceptstats"  # name of the text in a PNG that says what it was m
 PASTED = pa.schema(
     [
         *IMAGES,
+        pa.field(PLACE, pa.int64(), nullable=False),  # of the photograph among all
         pa.field("photo_id", pa.string(), nullable=False),
         pa.field("photo_sha256", pa.string()),
         pa.field("class_index", pa.int32()),
@@ -94,6 +96,7 @@ class Place(NamedTuple):
 class Task(NamedTuple):
     """One photograph, and what may go into it."""
 
+    number: int  # of the photograph among those of all shares
     photo: Photo
     association: Association
     boxes: tuple[Box, ...]
@@ -104,6 +107,7 @@ class Version(NamedTuple):
     """A photograph with an accessory."""
 
     pasted: Pasted
+    turn: int  # how often its stratum was taken before
     accessory: int  # its place in the association
     cut_out: str  # its id
     sha256: str  # of the file that it is from
@@ -122,6 +126,7 @@ def save_version(
         "seed": image_seed(edit.seed, task.photo.photo_id, 0),
         "width": pixels.shape[1],
         "height": pixels.shape[0],
+        PLACE: task.number,
         "photo_id": task.photo.photo_id,
         "photo_sha256": photo.sha256,
         "stratum": stratum,
@@ -129,7 +134,7 @@ def save_version(
     }
     if version is not None:
         row |= _of_version(association, version)
-    name = "-".join(part for part in (stratum, _slug(row.get("accessory", ""))) if part)
+    name = stratum if version is None else _version_name(stratum, version.turn, row["accessory"])
     ending = "png" if edit.jpeg_quality is None else "jpg"
     folder = class_folder(task.photo.label)
     row["image_id"] = f"{folder}/{file_stem(task.photo)}+{name}"
@@ -140,6 +145,11 @@ def save_version(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return row
+
+
+def _version_name(stratum: str, turn: int, accessory: str) -> str:
+    """Of which a photograph has no other: accessories of like names are of different turns."""
+    return f"{stratum}{turn + 1 if turn else ''}-{_slug(accessory)}"
 
 
 def _of_version(association: Association, version: Version) -> dict[str, Any]:
@@ -160,8 +170,8 @@ def _of_version(association: Association, version: Version) -> dict[str, Any]:
 
 
 def _provenance(row: dict[str, Any]) -> dict[str, Any]:
-    """What a picture says of itself: its row, without what others could not understand."""
-    said = {name: value for name, value in row.items() if value is not None and name != "path"}
+    """What a picture says of itself: its row, without its places on the disk and among others."""
+    said = {k: value for k, value in row.items() if value is not None and k not in ("path", PLACE)}
     if said.get("pmi") == -np.inf:
         said["pmi"] = "-inf"  # JSON has no name for it
     return {"command": "synth paste", "conceptstats": __version__, **said}
@@ -194,5 +204,5 @@ def class_folder(label: str) -> str:
 
 
 def _slug(name: str) -> str:
-    """Letters, digits, _ and -, for names of files."""
-    return re.sub(r"[^\w-]+", "-", name)[:60]
+    """Letters, digits, _ and -, for names of files, which file systems limit in bytes."""
+    return re.sub(r"[^\w-]+", "-", name).encode()[:60].decode(errors="ignore")

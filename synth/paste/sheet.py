@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from conceptstats.errors import ParameterError
+from conceptstats.errors import OutputExistsError, ParameterError, SourceError
 from conceptstats.table_files import load_table
 from conceptstats.tables import writing
 
@@ -40,14 +40,17 @@ def draw_sheet(
 
     Raises
     ------
+    SourceError
+        When there is none.
     ParameterError, TableError, OutputExistsError, OutputError
     """
     table, file = Path(table), Path(file)
-    if n < 1 or file.suffix not in (".png", ".jpg"):
-        raise ParameterError(f"{file} with {n} pictures; expected .png or .jpg with 1 or more.")
+    check_sheet(file, n, overwrite=overwrite)
     versions: dict[str, Rows] = {}
     for row in load_table(table, PASTED).to_pylist():
         versions.setdefault(row["photo_id"], []).append(row)
+    if not versions:
+        raise SourceError(f"{table} has no picture that could be drawn.")
     photos = list(versions.values())
     enough = next((k for k in range(1, len(photos)) if _n_shown(photos, k) >= n), len(photos))
     chosen = [row for rows in _spread(photos, enough) for row in rows][:n]
@@ -60,6 +63,19 @@ def draw_sheet(
     with writing(file, overwrite=overwrite) as partial:
         sheet.save(partial, "PNG" if file.suffix == ".png" else "JPEG")
     return file
+
+
+def check_sheet(file: Path, n: int, *, overwrite: bool) -> None:
+    """Raise unless a sheet can be drawn there; before hours of work, say.
+
+    Raises
+    ------
+    ParameterError, OutputExistsError
+    """
+    if n < 1 or file.suffix not in (".png", ".jpg"):
+        raise ParameterError(f"{file} with {n} pictures; expected .png or .jpg with 1 or more.")
+    if file.exists() and not overwrite:
+        raise OutputExistsError(f"{file} exists.", "choose another name, or --overwrite")
 
 
 def _spread(photos: Sequence[Rows], n: int) -> list[Rows]:

@@ -8,7 +8,7 @@ photograph's high one, so that these two versions differ in PMI and hardly in fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,7 +19,7 @@ from conceptstats import pmi as measures
 from conceptstats.class_names import ClassNames, settle
 from conceptstats.errors import ParameterError
 from conceptstats.index import CaptionIndex
-from conceptstats.index.searches import make_search
+from conceptstats.pairing import count_together
 from conceptstats.reference import tokenize
 
 from .listing import CutOut, Problem
@@ -41,6 +41,7 @@ class Association:
     name : str
         Of the class.
     class_index : int
+        The first of its name: no caption tells classes of one name apart.
     n, n_key : int
         Captions: all, with the class.
     accessories : tuple of str
@@ -157,7 +158,7 @@ def associate(
     places = sorted(set(shown))
     phrases = [settled.phrases[settled.home[place]] for place in places]
     meanings = [[m for name in names if (m := _meaning(index, name))] for names in phrases]
-    n_key, n_accessory, n_pair = _count(index, phrases, kept)
+    n_key, n_accessory, n_pair = count_together(index, phrases, [[name] for name in kept])
     few = n_accessory < min_count
     for name, n in zip(np.array(kept, object)[few], n_accessory[few], strict=True):
         reason = "no caption holds it" if not n else f"fewer than {min_count:,} captions hold it"
@@ -177,8 +178,8 @@ def associate(
             usable = np.flatnonzero(apart & ~few)
             n_a, n_ab = n_accessory[usable], n_pair[row, usable]
             found[place] = Association(
-                name=classes.names[place],
-                class_index=place,
+                name=classes.names[settled.home[place]],
+                class_index=settled.home[place],
                 n=index.n,
                 n_key=int(n_key[row]),
                 accessories=tuple(kept[at] for at in usable),
@@ -222,21 +223,3 @@ def _kept(
             if accessory_of[concept] != concept:
                 notes.append(f"{concept} and {accessory_of[concept]} are one concept of the index.")
     return sorted(by_meaning.values()), notes, accessory_of
-
-
-def _count(
-    index: CaptionIndex, keys: Sequence[Sequence[str]], accessories: Sequence[str]
-) -> tuple[Ints, Ints, Ints]:
-    """Captions of each key, each accessory, and each with each."""
-    concepts: Mapping[str, Sequence[str]] = {
-        **{f"key {number}": names for number, names in enumerate(keys)},
-        **{f"accessory {number}": [name] for number, name in enumerate(accessories)},
-    }
-    search = make_search(index, concepts)
-    singles = np.zeros(len(concepts), np.int64)
-    pairs = np.zeros((len(keys), len(accessories)), np.int64)
-    for part in index.manifest.parts:
-        held = search.block(part).held
-        singles += np.asarray(held.sum(axis=0), np.int64)
-        pairs += (held[:, : len(keys)].T @ held[:, len(keys) :]).toarray()
-    return singles[: len(keys)], singles[len(keys) :], pairs

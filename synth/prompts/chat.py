@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +13,22 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import transformers
-import xxhash
 from transformers import GenerationConfig, LogitsProcessorList
 
 from conceptstats.errors import ModelError, ParameterError
 
-from ..devices import Device, find_device
-from ..loading import loading
+from ..devices import DTYPES, Device, find_device
+from ..loading import (
+    enough_memory,
+    fingerprint_of,
+    loading,
+    refuse_random,
+    refuse_wordless,
+)
 from .sampling import Sampling, draw_token, uniforms
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _AT_ONCE = 16  # texts that a model always gets; empty places are filled up
 _STEP = 64  # prompts are padded to a multiple of so many tokens
 
@@ -43,13 +46,6 @@ class Question(NamedTuple):
     item: str  # what it is about
     turns: tuple[Turn, ...]
     seed: int
-
-
-class Answer(NamedTuple):
-    """The model's turn."""
-
-    text: str
-    is_cut: bool  # it had more to say
 
 
 class _Encoded(NamedTuple):
@@ -91,7 +87,7 @@ class ChatModel:
     @property
     def precision(self) -> str:
         """Of the weights."""
-        return {dtype: name for name, dtype in _DTYPES.items()}.get(
+        return {dtype: name for name, dtype in DTYPES.items()}.get(
             self.module.dtype, str(self.module.dtype)
         )
 
@@ -125,7 +121,7 @@ class ChatModel:
             raise ModelError(f"the chat template of {self.name} fails: {error}.") from error
         return str(text)
 
-    def answer(self, questions: Sequence[Question], sampling: Sampling) -> list[Answer]:
+    def answer(self, questions: Sequence[Question], sampling: Sampling) -> list[str]:
         """Answer questions, in their order.
 
         Raises
@@ -140,7 +136,7 @@ class ChatModel:
             tokens = self._encode(question, sampling)
             length = _STEP * (len(tokens) // _STEP + 1)  # so that at least one token is padding
             queues[length][_slot(question.item)].append(_Encoded(place, tokens, question.seed))
-        answers: dict[int, Answer] = {}
+        answers: dict[int, str] = {}
         for length, slots in sorted(queues.items()):
             while any(slots):
                 batch = [queue.popleft() if queue else None for queue in slots]
@@ -165,7 +161,7 @@ class ChatModel:
     @torch.inference_mode()
     def _generate(
         self, batch: Sequence[_Encoded | None], length: int, sampling: Sampling
-    ) -> list[Answer]:
+    ) -> list[str]:
         config = self.module.generation_config
         pad, ends = config.pad_token_id, config.eos_token_id
         ids = torch.full((len(batch), length), pad, dtype=torch.long)
@@ -175,7 +171,7 @@ class ChatModel:
             ids[row, length - len(tokens) :] = torch.tensor(tokens)
             mask[row, length - len(tokens) :] = 1
         draw = _Draw([None if one is None else one.seed for one in batch], ends[0], sampling)
-        with _enough_memory(self):
+        with enough_memory(f"{_AT_ONCE} texts at once by {self.name}", self.device):
             made = self.module.generate(
                 input_ids=ids.to(self.device),
                 attention_mask=mask.to(self.device),
@@ -189,11 +185,10 @@ class ChatModel:
             )
         return [self._read(row, ends) for row in made[:, length:].tolist()]
 
-    def _read(self, tokens: list[int], ends: list[int]) -> Answer:
+    def _read(self, tokens: list[int], ends: list[int]) -> str:
         """An answer up to the token that ends it; what is behind that is padding."""
         end = next((at for at, token in enumerate(tokens) if token in ends), None)
-        text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
-        return Answer(str(text).strip(), end is None)
+        return str(self.tokenizer.decode(tokens[:end], skip_special_tokens=True)).strip()
 
 
 def _slot(item: str) -> int:
@@ -222,19 +217,6 @@ class _Draw:
         only = torch.full_like(scores, -torch.inf)
         only[torch.arange(len(chosen)), torch.tensor(chosen)] = 0
         return only
-
-
-@contextmanager
-def _enough_memory(model: ChatModel) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"memory does not suffice for {_AT_ONCE} texts at once by {model.name} on "
-            f"{model.device}.",
-            "--precision bf16, --device cpu, or a smaller model; the same command goes on from "
-            "here",
-        ) from error
 
 
 def load_chat_model(
@@ -277,24 +259,21 @@ def load_chat_model(
     name = str(model)
     with loading(name, quiet=quiet):
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
+        refuse_wordless(tokenizer, name)
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
             name,
             revision=revision,
-            dtype=_DTYPES.get(precision, "auto"),
+            dtype=DTYPES.get(precision, "auto"),
             output_loading_info=True,
         )
         module, info = loaded
+        refuse_random(module, info, name, "a chat model")
         module = module.to(place).eval().requires_grad_(False)
-    if missing := sorted({*info["missing_keys"], *map(str, info["mismatched_keys"])}):
-        raise ModelError(
-            f"{name} lacks {len(missing):,} weights, such as {missing[0]}; its answers would be "
-            "random.",
-            "is it a chat model, and whole?",
-        )
     _set_up(name, tokenizer, module)
+    words = json.dumps([tokenizer.chat_template, tokenizer.get_vocab()], sort_keys=True)
     return ChatModel(
         name=f"{name}@{revision}" if revision else name,
-        fingerprint=_fingerprint(module, tokenizer),
+        fingerprint=fingerprint_of(module, words),
         tokenizer=tokenizer,
         module=module,
         device=place,
@@ -319,14 +298,3 @@ def _set_up(name: str, tokenizer: Any, module: Any) -> None:
         pad_token_id=ends[0] if pad is None else pad,
         bos_token_id=tokenizer.bos_token_id,
     )
-
-
-def _fingerprint(module: Any, tokenizer: Any) -> str:
-    """Digest of the weights as they are used, of the architecture and of the tokeniser."""
-    words = json.dumps([tokenizer.chat_template, tokenizer.get_vocab()], sort_keys=True)
-    digest = xxhash.xxh3_128(f"{module}\n{words}\n".encode())
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return f"xxh3:{digest.hexdigest()}"

@@ -59,10 +59,10 @@ class PromptCheck:
         if not text:
             return Problem("is empty")
         table = dict(self._table)
-        own = [_lemmas(phrase) for phrase in (key, *readings(key))]
-        if class_index is not None:
-            own += self._own[self._home[class_index]]
-        table |= {words: _KEY for words in own if words}
+        own = [] if class_index is None else self._own[self._home[class_index]]
+        table |= dict.fromkeys((_lemmas(key), *own), _KEY)
+        for reading in readings(key):  # one that is the name of another class is not its own
+            table.setdefault(_lemmas(reading), _KEY)
         table.setdefault(_lemmas(accessory), _ACCESSORY)
         named = dict.fromkeys(phrases(_lemmas(text), table, every=False))
         if _KEY not in named:

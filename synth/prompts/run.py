@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.class_names import ClassNames
-from conceptstats.errors import OutputExistsError, ParameterError, TableError
+from conceptstats.errors import ParameterError, TableError
 from conceptstats.parts import Parts, unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.shards import Shard
-from conceptstats.table_files import check_ending, fingerprint, load_table, save_table
+from conceptstats.table_files import check_output, fingerprint, load_table, save_table
 from conceptstats.tables import PROBES, PROMPTS
 
 from .checks import Problem, PromptCheck, classes_of_probes
@@ -122,9 +122,7 @@ def write_prompts(
     ParameterError, TableError, ModelError, OutputExistsError, OutputError
     """
     output = Path(output)
-    check_ending(output)
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists.", "choose another name, or --overwrite")
+    check_output(output, overwrite=overwrite)
     if per_probe < 1 or retries < 0 or seed < 0:
         raise ParameterError(
             f"per_probe is {per_probe}, retries {retries} and seed {seed}; expected 1, 0 and 0 or "
@@ -147,7 +145,7 @@ def write_prompts(
         _write_parts(parts, items, writer, check, retries, seed, progress)
         written = parts.read()
         record = run_record("synth prompts", arguments, inputs, seed)
-        return _finish(written, output, record, overwrite=overwrite)
+        return _finish(written, output, record, shard, overwrite=overwrite)
 
 
 def _prepare(
@@ -235,9 +233,9 @@ def _row(
 
 
 def _finish(
-    written: pa.Table, output: Path, record: dict[str, Any], *, overwrite: bool
+    written: pa.Table, output: Path, record: dict[str, Any], shard: Shard, *, overwrite: bool
 ) -> PromptSummary:
-    """Write prompts and run record, and sum them up."""
+    """Write prompts and run record, and sum them up; a share may have none."""
     is_fit = pc.is_null(written["problem"])
     columns = ["probe_id", "number", "problem", "detail", "prompt"]
     bad = written.filter(pc.invert(is_fit)).select(columns).to_pylist()
@@ -245,7 +243,7 @@ def _finish(
     dropped = dict(Counter(row["problem"] for row in bad).most_common())
     record["n_dropped"] = dropped
     record["dropped"] = [list(row.values()) for row in bad]
-    if not fit.num_rows:
+    if not fit.num_rows and shard.n == 1:
         reasons = ", ".join(f"{reason} ({n:,})" for reason, n in dropped.items())
         raise TableError(
             f"none of {len(bad):,} prompts is fit: {reasons}; the first is "

@@ -70,7 +70,7 @@ def read_templates(path: str | Path) -> list[str]:
     ParameterError
         When there is none, or one lacks a word.
     """
-    templates = [line.strip() for line in read_lines(Path(path)) if line.strip()]
+    templates = [line.strip() for line in read_lines(path) if line.strip()]
     if not templates:
         raise ParameterError(f"{path} holds no template.", "one a line")
     for template in templates:
@@ -121,7 +121,7 @@ def chat_writer(model: ChatModel, sampling: Sampling = SENTENCES) -> Writer:
             Question(one.item, (Turn("user", fill(QUESTION, one.key, one.accessory)),), one.seed)
             for one in wanted
         ]
-        return [first_line(answer.text) for answer in model.answer(questions, sampling)]
+        return [first_line(answer) for answer in model.answer(questions, sampling)]
 
     settings = {**model.settings, "question": QUESTION, "sampling": asdict(sampling)}
     return Writer("model", model.name, settings, write)
