@@ -35,9 +35,10 @@ from open_clip_train import zero_shot as open_clip_loop
 from open_clip_train.data import get_imagenet
 from PIL import Image
 
-from conceptstats.eval.models import Floats, OpenClip, find_device
+from conceptstats.eval.models import Floats, OpenClip
 from conceptstats.eval.zeroshot.judging import SLOTS
 from conceptstats.eval.zeroshot.run import zeroshot
+from conceptstats.models.devices import find_device
 from conceptstats.pictures import decode_image
 from conceptstats.runs import dump_json
 

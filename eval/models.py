@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +18,24 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from conceptstats.errors import ConceptStatsError, ModelError, ParameterError
+from conceptstats.errors import ConceptStatsError, ModelError
+from conceptstats.models.devices import (
+    DTYPES,
+    Device,
+    Precision,
+    check_precision,
+    find_device,
+    is_full,
+)
+from conceptstats.models.weights import fingerprint_of
 
 from .zeroshot.classes import fill, near
 
 Floats = npt.NDArray[np.float32]
-Precision = Literal["fp32", "bf16", "fp16"]
-Device = Literal["auto", "cpu", "cuda"]
 
 _CONFIG = "open_clip_config.json"
 _HUB = "hf-hub:"
 _FOLDER = "local-dir:"
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class ZeroShotModel(Protocol):
@@ -106,7 +110,7 @@ class OpenClip:
         """Softmax of scaled cosines, in float32 whatever the precision of the model."""
         module: Any = self.module
         with _running():
-            pixels = images.to(self.device, non_blocking=True).to(_DTYPES[self.precision])
+            pixels = images.to(self.device, non_blocking=True).to(DTYPES[self.precision])
             embeddings = torch.nn.functional.normalize(self.encode(pixels).float(), dim=-1)
             weights = torch.from_numpy(classifier).to(self.device)
             logits = module.logit_scale.float().exp() * (embeddings @ weights.T)
@@ -155,8 +159,7 @@ def load_model(
     ModelError
         When model or weights are unknown, or cannot be had.
     """
-    if precision not in _DTYPES:
-        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(_DTYPES)}.")
+    check_precision(precision)
     place = find_device(device)
     wanted = _resolve(str(model), None if pretrained is None else str(pretrained))
     with _loading(wanted):
@@ -177,7 +180,7 @@ def load_model(
     return OpenClip(
         name=wanted.shown,
         pretrained=None if pretrained is None else str(pretrained),
-        fingerprint=_fingerprint(module, repr(preprocess)),
+        fingerprint=fingerprint_of(module, repr(preprocess)),
         preprocess=preprocess,
         module=module,
         tokenizer=tokenizer,
@@ -187,23 +190,6 @@ def load_model(
         if compiled
         else module.encode_image,
     )
-
-
-def find_device(device: str) -> torch.device:
-    """Where a model runs: auto is a GPU where there is one.
-
-    Raises
-    ------
-    ParameterError
-        When it is none of auto, cpu and cuda, or there is no such device.
-    """
-    if device not in get_args(Device):
-        raise ParameterError(f"device is {device!r}, expected auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device is 'cuda', and torch finds no GPU here.", "--device cpu")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def _resolve(model: str, pretrained: str | None) -> _Wanted:
@@ -315,12 +301,6 @@ def _running() -> Iterator[None]:
         raise
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether memory ran out: torch has a kind of error for GPUs, and none for CPUs."""
-    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
-    return isinstance(error, kinds) or "can't allocate memory" in str(error)
-
-
 @contextmanager
 def log_off() -> Iterator[None]:
     """Show nothing of what open_clip logs, such as that a model is made without weights."""
@@ -330,13 +310,3 @@ def log_off() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _fingerprint(module: torch.nn.Module, preprocess: str) -> str:
-    """SHA-256 of the weights as they are used, of the architecture and of the transform."""
-    digest = hashlib.sha256(f"{module}\n{preprocess}\n".encode())
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy())
-    return f"sha256:{digest.hexdigest()}"

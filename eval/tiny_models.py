@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,12 @@ import torch
 
 from conceptstats.class_names import read_lines
 from conceptstats.errors import ParameterError
-from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import fingerprint
-from conceptstats.tables import writing_folder
+from conceptstats.models.tiny import tiny_model_folder
 
 # Of type Any: their annotations do not cover what is called here.
 tokenizers: Any = import_module("tokenizers")
 transformers: Any = import_module("transformers")
 
-MARK = "run.json"  # a folder that has it was made here
 _SAID = ("yes", "no")
 _SIDE = 32  # pixels of what they see
 _TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -37,19 +33,6 @@ _CHAT = (
     "{% if part['type'] == 'image' %}{{ '<image>\n' }}{% else %}{{ part['text'] + ' ' }}{% endif %}"
     "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Show no progress of saving some kilobytes."""
-    log = transformers.utils.logging
-    shown = log.is_progress_bar_enabled()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            log.enable_progress_bar()
 
 
 def write_tiny_model(
@@ -88,16 +71,9 @@ def write_tiny_model(
     if words is not None and kind != "llava":
         raise ParameterError(f"{kind} takes no words: it has its own.")
     text = "" if words is None else "\n".join(read_lines(Path(words)))
-    inputs = {} if words is None else {str(words): fingerprint(Path(words))}
-    with (
-        writing_folder(output, MARK, overwrite=overwrite) as folder,
-        torch.random.fork_rng(devices=[]),
-    ):
-        torch.manual_seed(seed)
-        with _without_bars():
-            KINDS[kind](folder, text)
-        record = run_record("eval tiny-model", {"kind": kind}, inputs, seed, packages=("torch",))
-        dump_json(folder / MARK, record)
+    making = tiny_model_folder("eval tiny-model", kind, output, words, seed, overwrite=overwrite)
+    with making as folder:
+        KINDS[kind](folder, text)
     return output
 
 

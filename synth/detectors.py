@@ -15,9 +15,10 @@ import transformers
 from PIL import Image
 
 from conceptstats.errors import ModelError
+from conceptstats.models.devices import Device, Precision, check_precision, find_device
+from conceptstats.models.loading import loading, refuse_wordless
+from conceptstats.models.weights import fingerprint_of
 
-from .devices import Device, Precision, check_precision, find_device
-from .loading import fingerprint_of, loading, refuse_wordless
 from .vision import computing, load_module, no_number
 
 Tensors = Mapping[str, torch.Tensor]

@@ -16,11 +16,17 @@ import torch
 from PIL import Image
 
 from conceptstats.errors import ModelError, ParameterError
+from conceptstats.models.devices import (
+    DTYPES,
+    Precision,
+    check_precision,
+    enough_memory,
+    find_device,
+)
+from conceptstats.models.loading import quiet_libraries
 
-from .devices import DTYPES, Precision, check_precision, find_device
 from .diffusers_loading import load_pipeline, tokenizers
 from .images import ImageRequest, Refused
-from .loading import enough_memory, quiet_libraries
 
 PACKAGES = ("diffusers", "transformers", "torch")  # whose versions bear on pixels
 # GenPairs of arXiv 2507.08000.

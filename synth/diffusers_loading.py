@@ -13,9 +13,8 @@ import torch
 import transformers
 
 from conceptstats.errors import ModelError
+from conceptstats.models.loading import loading, refuse_wordless
 from conceptstats.table_files import fingerprint
-
-from .loading import loading, refuse_wordless
 
 _INDEX = "model_index.json"
 _RANDOM = "newly initialized"  # as diffusers and transformers warn of weights that are missing

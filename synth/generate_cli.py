@@ -189,9 +189,9 @@ def _with_sprites(probes: Path, output: Path, options: dict[str, Any]) -> Genera
 
 
 def _with_diffusers(probes: Path, output: Path, options: dict[str, Any]) -> Generated | None:
+    from conceptstats.models.devices import launched, share_of
     from conceptstats.progress import terminal_progress
 
-    from .devices import launched, share_of
     from .diffusers_backend import PACKAGES, PRESETS, load_generator, parse_argument
     from .generate import generate_images
     from .picture_folder import check_output

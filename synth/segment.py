@@ -33,7 +33,8 @@ from .paste.saving import class_folder, encode, file_stem
 from .paste.staging import staged
 
 if TYPE_CHECKING:
-    from .devices import Device, Precision
+    from conceptstats.models.devices import Device, Precision
+
     from .segmenters import Mask, Segmenter
 
 TABLE = "segments.parquet"

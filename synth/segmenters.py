@@ -20,10 +20,11 @@ import transformers
 from PIL import Image
 
 from conceptstats.errors import SourceError
+from conceptstats.models.devices import Device, Precision, check_precision, find_device
+from conceptstats.models.loading import loading
+from conceptstats.models.weights import fingerprint_of
 from conceptstats.pasting import Pixels
 
-from .devices import Device, Precision, check_precision, find_device
-from .loading import fingerprint_of, loading
 from .vision import computing, load_module, no_number
 
 Mask = npt.NDArray[np.bool_]

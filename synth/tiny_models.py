@@ -7,9 +7,7 @@ in seconds: the judge says yes, the writer has its sentences by heart, SAM cuts 
 from __future__ import annotations
 
 import string
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,9 @@ import numpy as np
 import torch
 
 from conceptstats.errors import ParameterError
-from conceptstats.runs import dump_json, run_record
-from conceptstats.table_files import fingerprint, load_table
-from conceptstats.tables import PROBES, writing_folder
+from conceptstats.models.tiny import tiny_model_folder
+from conceptstats.table_files import load_table
+from conceptstats.tables import PROBES
 
 from .tiny_chat import write_chat
 from .tiny_pipelines import write_flux, write_stable_diffusion
@@ -28,24 +26,10 @@ from .tiny_pipelines import write_flux, write_stable_diffusion
 # Of type Any: its annotations do not cover what is called here.
 transformers: Any = import_module("transformers")
 
-MARK = "run.json"  # a folder that has it was made here
 _SIDE = 64  # pixels of what SAM sees
 _SEEN = 96  # ... and OWLv2
 _WORDS = 16  # tokens that OWLv2 reads, as a big one
 _SENTENCE = "A photo of a {key} and {accessory}."
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Show no progress of saving some kilobytes."""
-    log = transformers.utils.logging
-    shown = log.is_progress_bar_enabled()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            log.enable_progress_bar()
 
 
 def write_tiny_model(
@@ -88,18 +72,9 @@ def write_tiny_model(
         needs = "takes no probes" if probes else "needs probes to learn"
         raise ParameterError(f"{kind} {needs}.", "--probes is for writer alone")
     rows = [] if probes is None else load_table(probes, PROBES).to_pylist()
-    inputs = {} if probes is None else {str(probes): fingerprint(Path(probes))}
-    with (
-        writing_folder(output, MARK, overwrite=overwrite) as folder,
-        torch.random.fork_rng(devices=[]),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", DeprecationWarning)  # of libraries about each other
-        torch.manual_seed(seed)
-        with _without_bars():
-            KINDS[kind](folder, rows)
-        record = run_record("synth tiny-model", {"kind": kind}, inputs, seed, packages=("torch",))
-        dump_json(folder / MARK, record)
+    making = tiny_model_folder("synth tiny-model", kind, output, probes, seed, overwrite=overwrite)
+    with making as folder:
+        KINDS[kind](folder, rows)
     return output
 
 

@@ -30,7 +30,7 @@ from conceptstats.tables import IMAGES, PROBES
 from .looking import LOOKED, SCORES, OnError, list_pictures, look, stamp
 
 if TYPE_CHECKING:
-    from .devices import Device, Precision
+    from conceptstats.models.devices import Device, Precision
 
 
 @dataclass(frozen=True, slots=True)

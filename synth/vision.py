@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from conceptstats.errors import ModelError
-
-from .devices import DTYPES, Precision
-from .loading import enough_memory, refuse_random
+from conceptstats.models.devices import DTYPES, Precision, enough_memory
+from conceptstats.models.weights import refuse_random
 
 
 def load_module(

@@ -63,8 +63,10 @@ def test_rooms_keep_apart(room: str, forbidden: str) -> None:
 
 
 def test_heavy_libraries_are_imported_where_they_are_used() -> None:
-    """No module of the core imports an optional library when it is itself imported."""
+    """No module of the core imports an optional library when it is itself imported, but models."""
     for path, tree in modules("conceptstats"):
+        if path.parent.name == "models":
+            continue  # which the rest of the core does not import: import-linter sees to it
         at_top = ast.Module(
             [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], []
         )

@@ -102,10 +102,10 @@ def test_models_that_cannot_be_had_are_refused(
     bare = write_qwen(tmp_path / "bare")
     (bare / "chat_template.jinja").unlink()
     for model, message in (
-        (tmp_path / "empty", "cannot be loaded: .*save_pretrained"),
-        (cut, "cannot be loaded: .*save_pretrained"),
+        (tmp_path / "empty", "cannot be loaded: .*processor or tokeniser"),
+        (cut, "cannot be loaded: .*processor or tokeniser"),
         (bare, "no chat template, and qwen2_vl has no known form|no known form of prompts"),
-        ("some/model", "some/model cannot be loaded: .*ORG/NAME"),
+        ("some/model", "some/model cannot be loaded: .*without a network"),
     ):
         with pytest.raises(ModelError, match=message):
             load_lmm(model)
@@ -142,7 +142,7 @@ def test_weights_that_are_missing_are_never_made_up(tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["lm_head.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 weights, such as lm_head\.weight"):
+    with pytest.raises(ModelError, match=r"lacks 1 weights .*such as lm_head\.weight"):
         load_lmm(folder)
 
 
@@ -169,7 +169,7 @@ def test_memory_that_does_not_suffice_is_told_and_a_smaller_batch_goes_on(
     monkeypatch.setattr(Lmm, "answer", full)
     monkeypatch.setitem(CLOSE, "fp32", 0.0)
     options: dict[str, Any] = {"model": models["llava"], "max_new_tokens": 1}
-    with pytest.raises(ModelError, match=r"not suffice for 4 questions at once.*--batch-size"):
+    with pytest.raises(ModelError, match=r"too little memory for 4 questions .*--batch-size"):
         run(questions, images, tmp_path / "a.parquet", batch_size=4, **options)
     asked.clear()
     assert run(questions, images, tmp_path / "a.parquet", batch_size=2, **options).n == 80

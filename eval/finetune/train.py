@@ -119,7 +119,7 @@ def train_from_scratch(
     ------
     ParameterError, SourceError, OutputExistsError, OutputError
     """
-    from ..models import find_device
+    from conceptstats.models.devices import find_device
 
     training, progress, output = training or Training(), progress or Silent(), Path(output)
     check_folder(output, RECORD, overwrite=overwrite)

@@ -35,7 +35,9 @@ from .tuning import Task, Tuned, Tuning, sum_up, unreadable_of, write_log, write
 if TYPE_CHECKING:
     import torch
 
-    from ..models import Device, OpenClip
+    from conceptstats.models.devices import Device
+
+    from ..models import OpenClip
 
 Autocast = Literal["auto", "fp32", "bf16"]
 
@@ -117,7 +119,9 @@ def finetune(
     ParameterError, SourceError, TableError, ModelError, IndexFormatError, OutputExistsError,
     OutputError
     """
-    from ..models import find_device, load_model
+    from conceptstats.models.devices import find_device
+
+    from ..models import load_model
 
     tuning, progress, output = tuning or Tuning(), progress or Silent(), Path(output)
     _check(accessories, index, at_once, workers, precision, on_error)

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 
-from conceptstats.errors import ModelError, ParameterError
+from conceptstats.errors import ModelError
+from conceptstats.models.devices import (
+    DTYPES,
+    Device,
+    PrecisionOrAuto,
+    check_precision,
+    enough_memory,
+    find_device,
+)
+from conceptstats.models.loading import loading, refuse_wordless
+from conceptstats.models.weights import refuse_random
 from conceptstats.table_files import fingerprint
 
-from ..models import find_device, is_full
+# Of type Any: its types are not whole.
+transformers: Any = import_module("transformers")
 
-if TYPE_CHECKING:
-    from ..models import Device
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Models that are prompted as LLaVA was trained, when their folder has no chat template.
 _PLAIN_TYPES = ("llava", "llava_next", "vipllava")
+_LESS = "a smaller --batch-size, or --precision bf16; the same command goes on from here"
 
 
 class Answers(NamedTuple):
@@ -70,7 +75,7 @@ class Lmm:
     @property
     def precision(self) -> str:
         """Of the weights."""
-        return {dtype: name for name, dtype in _DTYPES.items()}[self.module.dtype]
+        return {dtype: name for name, dtype in DTYPES.items()}[self.module.dtype]
 
     @property
     def image_token(self) -> str | None:
@@ -108,17 +113,15 @@ class Lmm:
         ModelError
             When the model gives no numbers, or memory does not suffice.
         """
-        from transformers import LogitsProcessorList
-
         leads = _Leads()
         n_prompts, n_tokens = inputs["input_ids"].shape
-        with _memory_errors(n_prompts):
+        with enough_memory(f"{n_prompts} questions at once", self.device, _LESS):
             moved = inputs.to(self.device, dtype=self.module.dtype)
             made = self.module.generate(
                 **moved,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                logits_processor=LogitsProcessorList([leads]),
+                logits_processor=transformers.LogitsProcessorList([leads]),
             )
         if torch.equal(made[:, :n_tokens], moved["input_ids"]):  # some give the answer alone
             made = made[:, n_tokens:]
@@ -156,25 +159,11 @@ class _Leads:
         return scores
 
 
-@contextmanager
-def _memory_errors(n_prompts: int) -> Iterator[None]:
-    """Say what to do when memory runs out; finished answers are kept."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_full(error):
-            raise
-        raise ModelError(
-            f"memory does not suffice for {n_prompts} questions at once.",
-            "a smaller --batch-size, or --precision bf16; the same command goes on from here",
-        ) from error
-
-
 def load_lmm(
     model: str | Path,
     *,
     revision: str | None = None,
-    precision: Precision = "auto",
+    precision: PrecisionOrAuto = "auto",
     device: Device = "auto",
 ) -> Lmm:
     """Load a model with its weights and its processor.
@@ -199,47 +188,38 @@ def load_lmm(
     ModelError
         When the model cannot be had, is none that answers on images, or lacks weights.
     """
-    if precision not in get_args(Precision):
-        raise ParameterError(
-            f"precision is {precision!r}, expected {' or '.join(get_args(Precision))}."
-        )
+    check_precision(precision, auto=True)
     place = find_device(device)
-    with _loading(str(model)):
-        transformers: Any = import_module("transformers")  # its types are not whole
+    with loading(str(model), quiet=True):
         processor = transformers.AutoProcessor.from_pretrained(str(model), revision=revision)
         module, info = transformers.AutoModelForImageTextToText.from_pretrained(
             str(model),
             revision=revision,
-            dtype=_DTYPES.get(precision, "auto"),
+            dtype=DTYPES.get(precision, "auto"),
             output_loading_info=True,
         )
+        refuse_random(module, info, str(model), "a model of images and text")
         module = module.to(place).eval().requires_grad_(False)
-    if missing := sorted(info["missing_keys"]):
-        raise ModelError(
-            f"{model} lacks {len(missing):,} weights, such as {missing[0]}; its answers would be "
-            "random.",
-            "is the download whole?",
-        )
     return _complete(str(model), processor, module, place)
 
 
 def _complete(name: str, processor: Any, module: Any, device: torch.device) -> Lmm:
     """Check that a model can be asked, and set it to plain greedy answers."""
-    transformers: Any = import_module("transformers")
     config = module.config
     tokenizer = getattr(processor, "tokenizer", None)
     if tokenizer is None or getattr(processor, "image_processor", None) is None:
         raise ModelError(f"{name} has no processor for text and images.", "name another model")
+    refuse_wordless(tokenizer, name)
     is_plain = getattr(processor, "chat_template", None) is None
     if is_plain and config.model_type not in _PLAIN_TYPES:
         raise ModelError(
             f"{name} has no chat template, and {config.model_type} no known form of prompts.",
             "put a chat_template.jinja beside its weights, in a folder of your own",
         )
-    if module.dtype not in _DTYPES.values():
+    if module.dtype not in DTYPES.values():
         raise ModelError(
             f"the weights of {name} are stored as {module.dtype}.",
-            f"--precision {'|'.join(_DTYPES)}",
+            f"--precision {'|'.join(DTYPES)}",
         )
     ends = module.generation_config.eos_token_id
     ends = tokenizer.eos_token_id if ends is None else ends
@@ -273,43 +253,3 @@ def _fingerprint(folder: Path) -> str:
         if file.is_file() and not file.name.startswith("."):
             digest.update(f"{file.name}\t{fingerprint(file)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
-
-
-@contextmanager
-def _loading(model: str) -> Iterator[None]:
-    """Turn what goes wrong as a model is loaded into errors; its log and bars are not shown."""
-    try:
-        logging: Any = import_module("transformers.utils.logging")
-    except ImportError as error:
-        raise ModelError(
-            "transformers is not installed.", "pip install 'conceptstats[models]'"
-        ) from error
-    level, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:  # of transformers, torch, safetensors, the hub, the network
-        reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
-    finally:
-        logging.set_verbosity(level)
-        if has_bar:
-            logging.enable_progress_bar()
-
-
-def _hint(model: str, error: Exception) -> str:
-    if is_full(error):
-        return "memory does not suffice: --precision bf16, or a smaller model"
-    kinds = {type(part).__name__ for part in (error, error.__cause__, error.__context__)}
-    if "GatedRepoError" in kinds or "gated repo" in str(error):
-        return "accept its terms on the hub, and log in with: hf auth login"
-    if Path(model).is_dir():
-        return (
-            "a folder as save_pretrained writes it: a model of images and text, and its processor"
-        )
-    return (
-        "an id on the hub as ORG/NAME; without a network, download it elsewhere and name its folder"
-    )

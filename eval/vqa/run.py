@@ -32,8 +32,9 @@ from .image_files import find_images
 from .questions import read_questions
 
 if TYPE_CHECKING:
-    from ..models import Device
-    from .lmm import Lmm, Precision
+    from conceptstats.models.devices import Device, PrecisionOrAuto
+
+    from .lmm import Lmm
 
 Ocr = Literal["keep", "drop"]
 
@@ -81,7 +82,7 @@ def answer_questions(
     ocr: Ocr = "keep",
     max_new_tokens: int = 128,
     batch_size: int = 1,
-    precision: Precision = "auto",
+    precision: PrecisionOrAuto = "auto",
     device: Device = "auto",
     shard: Shard | None = None,
     on_error: OnError = "stop",

@@ -37,7 +37,9 @@ from .image_sources import ImagesArgument, find_images
 from .judging import JUDGED, SLOTS, OnError, Task, judge_images
 
 if TYPE_CHECKING:
-    from ..models import Device, Precision, ZeroShotModel
+    from conceptstats.models.devices import Device, Precision
+
+    from ..models import ZeroShotModel
 
 _PACKAGES = ("torch", "open_clip_torch", "pillow")
 

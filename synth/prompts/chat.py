@@ -9,25 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 import transformers
 from transformers import GenerationConfig, LogitsProcessorList
 
-from conceptstats.errors import ModelError, ParameterError
-
-from ..devices import DTYPES, Device, find_device
-from ..loading import (
+from conceptstats.errors import ModelError
+from conceptstats.models.devices import (
+    DTYPES,
+    Device,
+    PrecisionOrAuto,
+    check_precision,
     enough_memory,
-    fingerprint_of,
-    loading,
-    refuse_random,
-    refuse_wordless,
+    find_device,
 )
-from .sampling import Sampling, draw_token, uniforms
+from conceptstats.models.loading import loading, refuse_wordless
+from conceptstats.models.weights import fingerprint_of, refuse_random
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+from .sampling import Sampling, draw_token, uniforms
 
 _AT_ONCE = 16  # texts that a model always gets; empty places are filled up
 _STEP = 64  # prompts are padded to a multiple of so many tokens
@@ -223,7 +223,7 @@ def load_chat_model(
     model: str | Path,
     *,
     revision: str | None = None,
-    precision: Precision = "auto",
+    precision: PrecisionOrAuto = "auto",
     device: Device = "auto",
     quiet: bool = False,
 ) -> ChatModel:
@@ -251,10 +251,7 @@ def load_chat_model(
     ModelError
         When the model cannot be had, is no chat model, or lacks weights.
     """
-    if precision not in get_args(Precision):
-        raise ParameterError(
-            f"precision is {precision!r}, expected {' or '.join(get_args(Precision))}."
-        )
+    check_precision(precision, auto=True)
     place = find_device(device)
     name = str(model)
     with loading(name, quiet=quiet):

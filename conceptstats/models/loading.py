@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import torch
 import transformers
-import xxhash
 
 from conceptstats.errors import ConceptStatsError, ModelError
+
+from .devices import is_full
 
 _LIBRARIES = ("diffusers", "transformers", "huggingface_hub")
 
@@ -38,11 +37,10 @@ def loading(model: str, *, quiet: bool) -> Iterator[list[str]]:
     except ConceptStatsError:
         raise
     except Exception as error:  # of the libraries, torch, safetensors, the hub, the network
-        kinds = _kinds(error)
         reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        if "LocalEntryNotFoundError" in kinds:
+        if "LocalEntryNotFoundError" in _kinds(error):
             reason = "it is not in the cache, and the hub cannot be reached."
-        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, kinds)) from error
+        raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
 
 
 def _kinds(error: BaseException | None) -> set[str]:
@@ -54,14 +52,15 @@ def _kinds(error: BaseException | None) -> set[str]:
     return names
 
 
-def _hint(model: str, kinds: set[str]) -> str:
-    if kinds & {"OutOfMemoryError", "MemoryError"}:
+def _hint(model: str, error: Exception) -> str:
+    kinds = _kinds(error)
+    if is_full(error):
         return "--precision bf16, --device cpu, or a smaller model"
     if "ImportError" in kinds:
         return "pip install 'conceptstats[models]'"
     if Path(model).is_dir():
         return "are its files all there, and whole? weights, configs, processor or tokeniser"
-    if "GatedRepoError" in kinds:
+    if "GatedRepoError" in kinds or "gated repo" in str(error):
         return "accept the model's terms on the hub, and log in with `hf auth login`"
     if "RevisionNotFoundError" in kinds:
         return "--revision: a branch, a tag or a commit that the hub has"
@@ -119,23 +118,6 @@ def _bars(*, shown: bool) -> Iterator[None]:
             of_diffusers.enable_progress_bar()
 
 
-def refuse_random(module: Any, loaded: Mapping[str, Any], model: str, what: str) -> None:
-    """Raise where weights are missing, which transformers would draw at random and only warn of.
-
-    Raises
-    ------
-    ModelError
-    """
-    trained = dict(module.named_parameters())
-    missing = sorted(name for name in loaded["missing_keys"] if name in trained)
-    n = len(missing) + len(loaded["mismatched_keys"])
-    if n:
-        raise ModelError(
-            f"{model} lacks {n:,} weights of {type(module).__name__}, or has them in other shapes.",
-            f"is it {what}, and whole?",
-        )
-
-
 def refuse_wordless(tokenizer: Any, model: str) -> None:
     """Raise where a tokeniser knows no word, as transformers makes one whose files are missing.
 
@@ -149,32 +131,3 @@ def refuse_wordless(tokenizer: Any, model: str) -> None:
             f"{model}: the vocabulary of its {type(tokenizer).__name__} is missing.",
             "is it whole? beside its tokenizer_config.json is tokenizer.json or spiece.model",
         )
-
-
-@contextmanager
-def enough_memory(
-    name: str,
-    device: torch.device,
-    hint: str = "--precision bf16, or --device cpu; a run goes on where it stopped only with the "
-    "same",
-) -> Iterator[None]:
-    """Say what can be done where a model runs out of memory.
-
-    Raises
-    ------
-    ModelError
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"too little memory for {name} on {device}.", hint) from error
-
-
-def fingerprint_of(module: Any, *settings: str) -> str:
-    """A digest of the weights, of the architecture and of settings; fast, for they may be large."""
-    digest = xxhash.xxh3_128("\n".join([str(module), *settings, ""]).encode())
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy())
-    return f"xxh3:{digest.hexdigest()}"

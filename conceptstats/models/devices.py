@@ -1,17 +1,20 @@
-"""Where models run, in which precision, and the share of work of each process of a launch."""
+"""Where models run, in which precision, and whether memory suffices."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
 import torch
 
-from conceptstats.errors import ParameterError
+from conceptstats.errors import ModelError, ParameterError
 from conceptstats.shards import Shard
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
+PrecisionOrAuto = Literal["auto", "fp32", "bf16", "fp16"]  # auto: as weights are stored
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -65,12 +68,40 @@ def find_device(device: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def check_precision(precision: str) -> None:
-    """Raise unless there is such a precision.
+def check_precision(precision: str, *, auto: bool = False) -> None:
+    """Raise unless there is such a precision; auto, as weights are stored, only where it may be.
 
     Raises
     ------
     ParameterError
     """
-    if precision not in DTYPES:
-        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(DTYPES)}.")
+    known = get_args(PrecisionOrAuto if auto else Precision)
+    if precision not in known:
+        raise ParameterError(f"precision is {precision!r}, expected {' or '.join(known)}.")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether memory ran out: torch has a kind of error for GPUs, and none for CPUs."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def enough_memory(
+    name: str,
+    device: torch.device,
+    hint: str = "--precision bf16, or --device cpu; a run goes on where it stopped only with the "
+    "same",
+) -> Iterator[None]:
+    """Say what can be done where a model runs out of memory.
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_full(error):
+            raise
+        raise ModelError(f"too little memory for {name} on {device}.", hint) from error
