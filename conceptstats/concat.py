@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.accessories import ACCESSORIES
 from conceptstats.errors import ConceptStatsError, ParameterError, TableError
 from conceptstats.runs import run_record
-from conceptstats.shards import Shard, parse_shard
+from conceptstats.shards import PLACE, Shard, parse_shard
 from conceptstats.table_files import (
     check_output,
     fingerprint,
@@ -37,10 +36,6 @@ from conceptstats.tables import (
     PROMPTS,
     QUESTIONS,
 )
-
-Ints = npt.NDArray[np.int64]
-
-PLACE = "place"  # column: where a row's item stood in the input that the shares are of
 
 
 class _Kind(NamedTuple):
@@ -73,7 +68,7 @@ class Concatenated:
     output: Path
     kind: str
     n: int
-    order: str  # place, shards, given
+    order: str  # place, given
     missing: tuple[str, ...]  # shares that are not among the tables
 
     def to_json(self) -> dict[str, Any]:
@@ -99,10 +94,9 @@ def concat(
 ) -> Concatenated:
     """Put tables of one kind into one.
 
-    Rows come in the order of the items that the shares were taken from: by the column ``place``
-    where the tables have it and no two the same; else, if they are all the answers to questions,
-    none left out, every n-th from each share; else table after table, as given. Paths of pictures
-    are made relative to the new table. Probes that stand in several shares stand once.
+    Rows come in the order of the items that the shares were taken from, by the column ``place``
+    where the tables have it and no two the same; else table after table, as given. Paths of
+    pictures are made relative to the new table. Probes of several shares stand once.
 
     Parameters
     ----------
@@ -132,7 +126,7 @@ def concat(
     if kind.schema is PROBES:
         joined = _once(joined)  # shares of edited photographs may show the same pair
     _check_ids(joined, kind, inputs)
-    joined, order = _in_order(joined, kind, inputs, missing)
+    joined, order = _in_order(joined, inputs)
     record = run_record(
         "concat",
         {"kind": kind.name, "order": order, "missing_shards": missing},
@@ -212,13 +206,17 @@ def _check_shares(inputs: list[_Input]) -> list[str]:
 
 
 def _settings(one: _Input) -> dict[str, Any]:
-    """All that two shares of one run have in common: inputs by what they hold, not where."""
+    """All that shares of one run have in common: inputs by what they hold, not where.
+
+    Each share has read images of its own.
+    """
     record = one.record or {}
     arguments = {
         k: v for k, v in record.get("arguments", {}).items() if k not in ("shard", "device")
     }
     rest = {name: record.get(name) for name in ("command", "seed")}
-    return {**arguments, **rest, "inputs": sorted(record.get("inputs", {}).values())}
+    shared = (digest for name, digest in record.get("inputs", {}).items() if name != "images")
+    return {**arguments, **rest, "inputs": sorted(shared)}
 
 
 def _once(table: pa.Table) -> pa.Table:
@@ -248,32 +246,11 @@ def _check_ids(table: pa.Table, kind: _Kind, inputs: list[_Input]) -> None:
     )
 
 
-def _in_order(
-    table: pa.Table, kind: _Kind, inputs: list[_Input], missing: list[str]
-) -> tuple[pa.Table, str]:
+def _in_order(table: pa.Table, inputs: list[_Input]) -> tuple[pa.Table, str]:
     """The rows by the places of their items, and how these were found."""
-    if PLACE in table.column_names and not table[PLACE].null_count:
-        order, places = "place", table[PLACE].to_numpy()
-        n_theirs = sum(len(pc.unique(one.table[PLACE])) for one in inputs)
-        is_sound = len(np.unique(places)) == n_theirs  # no two tables have one in common
-    else:
-        order, places = "shards", _every_nth(inputs)
-        is_sound = np.array_equal(np.sort(places), np.arange(table.num_rows))
-        # Other kinds come in shares of blocks, or have several rows an item.
-        is_sound &= kind.schema is ANSWERS and not missing
-    if not is_sound:
+    if PLACE not in table.column_names or table[PLACE].null_count:
         return table, "given"
-    return table.take(pa.array(np.argsort(places, kind="stable"))), order
-
-
-def _every_nth(inputs: list[_Input]) -> Ints:
-    """Places of the rows of shares that left none out; of other tables -1."""
-    found = []
-    for one in inputs:
-        rows = np.arange(one.table.num_rows)
-        left_out = bool((one.record or {}).get("skipped"))
-        if one.shard is None or one.shard.n == 1 or left_out:
-            found.append(np.full(len(rows), -1))
-        else:
-            found.append(one.shard.index + one.shard.n * rows)
-    return np.concatenate(found)
+    if len(pc.unique(table[PLACE])) < sum(len(pc.unique(one.table[PLACE])) for one in inputs):
+        return table, "given"  # tables of several runs, whose places are not of the same items
+    places = table[PLACE].to_numpy()  # an item can have several rows
+    return table.take(pa.array(np.argsort(places, kind="stable"))), "place"

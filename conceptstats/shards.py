@@ -11,6 +11,8 @@ from conceptstats.errors import ParameterError
 
 Item = TypeVar("Item")
 
+PLACE = "place"  # column of a share's table: where a row's item stands among all
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conceptstats.concat import PLACE
 from conceptstats.errors import ParameterError, SourceError, TableError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
-from conceptstats.shards import Shard
+from conceptstats.shards import PLACE, Shard
 from conceptstats.table_files import (
     LIST_ENDINGS,
     check_output,

@@ -38,46 +38,29 @@ def save_share(
 IDS = [f"q{number}" for number in (5, 3, 9, 1, 7, 0, 8)]
 
 
-@pytest.mark.parametrize("ids", [(["a", "b", "c"], ["d"]), (["a"], ["b", "c"])])
-def test_numbers_that_do_not_fit_are_not_put_in_order(
-    tmp_path: Path, ids: tuple[list[str], list[str]]
-) -> None:
-    """A share of three answers beside one of one: some are missing."""
-    paths = [save_share(tmp_path, answers(some), ANSWERS, f"{i}/2") for i, some in enumerate(ids)]
-    made = concat(paths, tmp_path / "all.parquet")
-    assert made.order == "given"
-    assert load_table(made.output, ANSWERS)["question_id"].to_pylist() == [*ids[0], *ids[1]]
-
-
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_shares_come_back_in_order(tmp_path: Path, order: tuple[int, ...]) -> None:
     """Whatever the order in which they are given."""
-    paths = [save_share(tmp_path, answers(Shard(i, 3).take(IDS)), ANSWERS, f"{i}/3") for i in order]
+    table = answers(IDS).append_column("place", pa.array(range(len(IDS))))
+    paths = [
+        save_share(tmp_path, table.take(Shard(i, 3).take(range(7))), ANSWERS, f"{i}/3")
+        for i in order
+    ]
     made = concat(paths, tmp_path / "all.parquet")
-    assert (made.kind, made.n, made.order, made.missing) == ("answers", 7, "shards", ())
+    assert (made.kind, made.n, made.order, made.missing) == ("answers", 7, "place", ())
     assert load_table(made.output, ANSWERS)["question_id"].to_pylist() == IDS
     record = json.loads((tmp_path / "all.parquet.run.json").read_text())
     assert list(record["inputs"]) == [str(path) for path in paths]
     assert [one["arguments"]["shard"] for one in record["records"]] == [f"{i}/3" for i in order]
 
 
-def test_without_records_the_order_is_as_given(tmp_path: Path) -> None:
+def test_without_places_the_order_is_as_given(tmp_path: Path) -> None:
     """Tables of a user's own."""
     for name, ids in (("a", ["2", "1"]), ("b", ["0"])):
         save_table(tmp_path / f"{name}.csv", answers(ids), ANSWERS)
     made = concat([tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "all.csv")
     assert made.order == "given"
     assert load_table(made.output, ANSWERS)["question_id"].to_pylist() == ["0", "2", "1"]
-
-
-def test_a_share_that_left_items_out_cannot_be_interleaved(tmp_path: Path) -> None:
-    """The numbers may fit by chance, so the record counts too."""
-    paths = [
-        save_share(tmp_path, answers(["a", "c"]), ANSWERS, "0/2", skipped=[["x", "why"]]),
-        save_share(tmp_path, answers(["b", "d"]), ANSWERS, "1/2", skipped=[]),
-    ]
-    made = concat(paths, tmp_path / "all.parquet")
-    assert (made.order, made.n) == ("given", 4)
 
 
 def test_a_missing_share_is_said(tmp_path: Path) -> None:
@@ -105,7 +88,8 @@ def test_shares_of_different_runs_are_an_error(
     other = save_share(tmp_path, answers(["b"]), ANSWERS, "1/2", **change)
     with pytest.raises(ParameterError, match=rf"made with other settings.*: {message}\."):
         concat([one, other], tmp_path / "all.parquet")
-    same = save_share(tmp_path, answers(["b"]), ANSWERS, "1/2", inputs={"moved": "sha256:1"})
+    inputs = {"moved": "sha256:1", "images": "sha256:3"}  # each share reads its own images
+    same = save_share(tmp_path, answers(["b"]), ANSWERS, "1/2", inputs=inputs)
     assert concat([one, same], tmp_path / "all.parquet").n == 2
 
 

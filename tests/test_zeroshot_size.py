@@ -22,6 +22,7 @@ from PIL import Image
 from tiny_clip import write_tiny_clip
 
 from conceptstats.cli import cli
+from conceptstats.concat import concat
 from conceptstats.errors import ModelError, OutputExistsError, ParameterError, SourceError
 from conceptstats.eval.models import load_model
 from conceptstats.eval.zeroshot.ranks import top_classes
@@ -80,16 +81,14 @@ def test_shards_make_up_the_whole(tmp_path: Path, images: Path, suite: Path, n: 
     """Bit for bit: blocks stay together, so each image is in the slot that it has in the whole."""
     model = read_suite(suite)[0].model
     zeroshot(images, tmp_path / "whole.parquet", model=model, templates="{}")
-    found: dict[str, dict[str, Any]] = {}
-    for index in range(n):
-        output = tmp_path / f"{index}.parquet"
+    shares = [tmp_path / f"{index}.parquet" for index in range(n)]
+    for index, output in enumerate(shares):
         zeroshot(images, output, model=model, templates="{}", shard=Shard(index, n), batch_size=7)
-        found |= {row["example_id"]: row for row in rows_of(output)}
         record = json.loads((tmp_path / f"{index}.parquet.run.json").read_text())
         assert record["arguments"]["shard"] == f"{index}/{n}"
-    whole = rows_of(tmp_path / "whole.parquet")
-    assert [found[row["example_id"]] for row in whole] == whole
-    assert len(found) == 100
+    made = concat(shares[::-1], tmp_path / "all.parquet")
+    assert (made.n, made.order) == (100, "place")
+    assert rows_of(made.output) == rows_of(tmp_path / "whole.parquet")
 
 
 def test_a_share_without_images_is_refused(tmp_path: Path, images: Path, suite: Path) -> None:

@@ -17,7 +17,7 @@ from conceptstats.errors import ParameterError, SourceError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import dump_json, run_record
-from conceptstats.shards import Shard
+from conceptstats.shards import PLACE, Shard
 from conceptstats.table_files import (
     ENDINGS,
     check_output,
@@ -171,6 +171,7 @@ def answer_questions(
         inputs = {str(questions): fingerprint(questions), "images": _digest(made),
                   "weights": lmm.fingerprint}  # fmt: skip
         record = run_record("eval vqa run", arguments, inputs, packages=_PACKAGES)
+        asked = asked.append_column(PLACE, rows)
         return _finish(made, asked, prompts, lmm, output, record, overwrite=overwrite)
 
 
@@ -255,10 +256,11 @@ def _finish(
             "question": pa.array(prompts, pa.string()),
             "image_id": asked["image_id"],
             "model": pa.repeat(pa.scalar(lmm.name), made.num_rows),
+            PLACE: asked[PLACE],
         }
     ).filter(is_answered)
     if output.suffix == _LINES:
-        _save_lines(output, table, record, overwrite=overwrite)
+        _save_lines(output, table.drop_columns(PLACE), record, overwrite=overwrite)
     else:
         save_table(output, table, ANSWERS, record=record, overwrite=overwrite)
     has_ocr = pc.and_(is_answered, pc.greater(pc.list_value_length(asked["ocr_tokens"]), 0))

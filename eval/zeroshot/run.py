@@ -18,7 +18,7 @@ from conceptstats.errors import ParameterError, SourceError
 from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
-from conceptstats.shards import Shard
+from conceptstats.shards import PLACE, Shard
 from conceptstats.table_files import LIST_ENDINGS, check_output, fingerprint, save_table
 from conceptstats.tables import PREDICTIONS, numbers
 
@@ -152,7 +152,8 @@ def zeroshot(
     progress, shard = progress or Silent(), shard or Shard()
     task = _prepare(images, classes, templates, top_k, on_error, target_key, progress)
     loaded, settings = _load(model, pretrained, precision, device, compiled)
-    task = _share(task, shard, SLOTS[loaded.device.type])
+    rows = _rows_of(shard, len(task.images.ids), SLOTS[loaded.device.type])
+    task = _share(task, rows)
     plan = {
         "model": [loaded.name, loaded.pretrained, loaded.fingerprint],
         "settings": settings,
@@ -181,6 +182,7 @@ def zeroshot(
         )
         inputs = _inputs(task, judged, loaded, classes, templates)
         record = run_record("eval zeroshot", arguments, inputs, packages=_PACKAGES)
+        judged = judged.append_column(PLACE, pa.array(rows, pa.int64()))
         return _finish(judged, task, loaded, output, record, overwrite=overwrite)
 
 
@@ -225,15 +227,19 @@ def _prepare(
     )
 
 
-def _share(task: Task, shard: Shard, slots: int) -> Task:
-    """A task with every n-th block of images, each in the slots that it has in the whole."""
-    n = len(task.images.ids)
+def _rows_of(shard: Shard, n: int, slots: int) -> list[int]:
+    """Every n-th block of images, so that each is in the slot that it has in the whole."""
     starts = shard.take(range(0, n, slots))
     rows = [row for start in starts for row in range(start, min(start + slots, n))]
     if not rows:
         raise ParameterError(
             f"shard {shard} is empty: {n:,} images make {-(-n // slots):,} blocks of {slots}."
         )
+    return rows
+
+
+def _share(task: Task, rows: list[int]) -> Task:
+    """A task with some of its images."""
     images = replace(
         task.images,
         ids=[task.images.ids[row] for row in rows],

@@ -15,9 +15,9 @@ import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
 from conceptstats import __version__
-from conceptstats.concat import PLACE
 from conceptstats.pasting import Box, Pasted, Pixels
 from conceptstats.probes import probe_id
+from conceptstats.shards import PLACE
 from conceptstats.tables import IMAGES
 
 from ..images import image_seed

@@ -17,7 +17,7 @@ from conceptstats.errors import ParameterError, TableError
 from conceptstats.parts import Parts, unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
-from conceptstats.shards import Shard
+from conceptstats.shards import PLACE, Shard
 from conceptstats.table_files import check_output, fingerprint, load_table, save_table
 from conceptstats.tables import PROBES, PROMPTS
 
@@ -31,7 +31,7 @@ _WHOLE = Shard()
 WRITTEN = pa.schema(
     [
         *PROMPTS,
-        pa.field("place", pa.int64(), nullable=False),  # of the probe, in its table
+        pa.field(PLACE, pa.int64(), nullable=False),  # of the probe, in its table
         pa.field("number", pa.int32(), nullable=False),  # of the prompt, among those of its probe
         pa.field("attempt", pa.int32(), nullable=False),
         pa.field("problem", pa.string()),  # why it is dropped; null: it is fit
@@ -224,7 +224,7 @@ def _row(
         "source": writer.source,
         "model": writer.model,
         "seed": seed,
-        "place": item.place,
+        PLACE: item.place,
         "number": item.number,
         "attempt": attempt,
         "problem": found.reason if found else None,
