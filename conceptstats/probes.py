@@ -346,23 +346,23 @@ def _shortfalls(balance: list[dict[str, Any]]) -> list[str]:
     notes = []
     short = [row for row in balance if row["n_found"] < row["n_wanted"]]
     if short:
-        strata = ", ".join(f"{r['stratum']} ({r['n_found']} of {r['n_wanted']})" for r in short)
+        strata = listed([f"{r['stratum']} ({r['n_found']} of {r['n_wanted']})" for r in short])
         notes.append(f"Too few pairs in strata {strata}.")
     for name in ("key", "accessory"):
         far = [row for row in balance if abs(row.get(f"d_{name}", 0)) >= SMALL_DIFFERENCE]
         if far:
-            strata = ", ".join(f"{row['stratum']} ({row[f'd_{name}']:+.2f})" for row in far)
+            strata = listed([f"{row['stratum']} ({row[f'd_{name}']:+.2f})" for row in far])
             notes.append(
                 f"Frequencies of the {name} differ from the target by {SMALL_DIFFERENCE} standard "
-                f"deviations or more in strata {strata}. A larger min_count or min_expected, or "
-                "fewer strata, narrow what has to be matched."
+                f"deviations or more in strata {strata}. A larger --min-count or --min-expected, "
+                "or fewer strata, narrow what has to be matched."
             )
     unseen = balance[0]
     if unseen["n_found"]:
         low, high = unseen["expected_min"], unseen["expected_max"]
         text = f"Pairs that were never seen together: {low:.3g} to {high:.3g} captions expected."
         if low < _CHANCE:
-            text += f" Below {_CHANCE:g}, seeing none can be chance; min_expected leaves such out."
+            text += f" Below {_CHANCE:g}, seeing none can be chance; --min-expected leaves such out."
         notes.append(text)
     return notes
 
