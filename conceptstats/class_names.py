@@ -47,10 +47,13 @@ class ClassNames:
         An empty one keeps a place.
     synonyms : tuple of tuple of str
         Other phrases for each.
+    ids : tuple of str
+        WordNet id of each, empty where a place is kept; none where the list has no ids.
     """
 
     names: tuple[str, ...]
     synonyms: tuple[tuple[str, ...], ...]
+    ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """How many places."""
@@ -169,7 +172,7 @@ def with_synonyms(classes: ClassNames, others: ClassNames) -> ClassNames:
         tuple(p for p in dict.fromkeys((*own, *others.phrases(place))) if p != name)
         for place, (name, own) in enumerate(zip(classes.names, classes.synonyms, strict=True))
     )
-    return ClassNames(classes.names, tuple(more))
+    return ClassNames(classes.names, tuple(more), classes.ids)
 
 
 def strangers(classes: ClassNames, others: ClassNames) -> list[str]:
@@ -194,7 +197,7 @@ def read_classes(text: str | Path) -> ClassNames:
     """
     text = str(text)
     if (path := named_file(text, _FILES)) is not None:
-        found = _from_rows(_parse_json(path) if path.suffix == ".json" else _parse_lines(path))
+        found = _from_rows(_parse_json(path)) if path.suffix == ".json" else _parse_lines(path)
     else:
         found = named_list(text) or _from_rows([name] for name in text.split(","))
     if not any(found.names):
@@ -245,11 +248,11 @@ def read_lines(path: str | Path) -> list[str]:
         ) from error
 
 
-def _parse_lines(path: Path) -> list[list[str]]:
+def _parse_lines(path: Path) -> ClassNames:
     lines = read_lines(path)
     found = [_WORDNET_LINE.fullmatch(line.strip()) for line in lines]
     if not any(found):
-        return [line.split("\t") for line in lines]
+        return _from_rows(line.split("\t") for line in lines)
     for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
         if line.strip() and not match:
             raise ParameterError(
@@ -257,7 +260,11 @@ def _parse_lines(path: Path) -> list[list[str]]:
                 "n01440764 tench, Tinca tinca",
             )
     last = max(number for number, match in enumerate(found) if match)
-    return [_wordnet_row(match[1], match[2]) if match else [""] for match in found[: last + 1]]
+    kept = found[: last + 1]
+    return _from_rows(
+        [_wordnet_row(match[1], match[2]) if match else [""] for match in kept],
+        tuple(match[1] if match else "" for match in kept),
+    )
 
 
 def _wordnet_row(wordnet_id: str, names: str | None) -> list[str]:
@@ -266,12 +273,13 @@ def _wordnet_row(wordnet_id: str, names: str | None) -> list[str]:
     return re.split(r",\s|\t", names)
 
 
-def _from_rows(rows: Iterable[Sequence[str]]) -> ClassNames:
+def _from_rows(rows: Iterable[Sequence[str]], ids: tuple[str, ...] = ()) -> ClassNames:
     """Names with their phrases, with single blanks."""
     plain = [[" ".join(phrase.split()) for phrase in row] for row in rows]
     return ClassNames(
         tuple(row[0] for row in plain),
         tuple(tuple(phrase for phrase in row[1:] if phrase) for row in plain),
+        ids,
     )
 
 

@@ -113,9 +113,8 @@ def _is_whole(index: CaptionIndex, name: str) -> bool:
     """Whether a name can be one concept of the index, none of its words left out."""
     profile = index.profile
     if profile.name in WORD_PROFILES:
-        return len(words_of(name)) == 1 and len(set(profile.concepts_of(name))) == 1
-    whole = getattr(profile, "whole", None)
-    return (whole(name) is not None) if whole else bool(profile.concepts_of(name))
+        return len(words_of(name)) == 1 and len(set(profile.meaning(name))) == 1
+    return bool(profile.meaning(name))
 
 
 def _no_concepts(index: CaptionIndex, names: list[str], n: int) -> ParameterError:

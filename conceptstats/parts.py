@@ -130,7 +130,8 @@ def _begin(parts: Parts, plan: Mapping[str, Any], progress: Progress) -> None:
         old = json.loads((parts.folder / _PLAN).read_text(encoding="ascii"))
     if old == plan:
         if parts.n_done:
-            progress.say(f"going on with an unfinished run: {parts.n_done:,} parts are done")
+            done = "1 part is done" if parts.n_done == 1 else f"{parts.n_done:,} parts are done"
+            progress.say(f"going on with an unfinished run: {done}")
         return
     if parts.n_done:
         changed = [name for name in {**old, **plan} if plan.get(name) != old.get(name)]

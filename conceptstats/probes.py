@@ -251,7 +251,7 @@ def _resolve(
             absent.append(name)
             continue
         except UnknownConceptError:
-            (cut if len(set(index.profile.concepts_of(name))) == 1 else not_one).append(name)
+            (cut if len(set(index.profile.meaning(name))) == 1 else not_one).append(name)
             continue
         if concept in known:
             same.append((known[concept], place))
@@ -362,7 +362,9 @@ def _shortfalls(balance: list[dict[str, Any]]) -> list[str]:
         low, high = unseen["expected_min"], unseen["expected_max"]
         text = f"Pairs that were never seen together: {low:.3g} to {high:.3g} captions expected."
         if low < _CHANCE:
-            text += f" Below {_CHANCE:g}, seeing none can be chance; --min-expected leaves such out."
+            text += (
+                f" Below {_CHANCE:g}, seeing none can be chance; --min-expected leaves such out."
+            )
         notes.append(text)
     return notes
 

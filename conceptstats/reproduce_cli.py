@@ -112,7 +112,9 @@ def _show(recipe: Recipe, plan: Plan, first: str | None, *, as_json: bool) -> No
     click.echo()
     rows = needs_rows(found)
     print_table(rows, list(rows[0]))
-    for note in found["notes"]:
-        click.echo(f"\n{note}")
     click.echo()
-    print_table(found["settings"], ["setting", "value", "meaning"])
+    for note in found["notes"]:
+        click.echo(note)
+    if found["notes"]:
+        click.echo()
+    print_table(found["settings"], ["setting", "meaning", "value"])  # a value may be long

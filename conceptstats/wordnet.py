@@ -7,10 +7,20 @@ from typing import Any
 
 from conceptstats.errors import ParameterError, ProfileError
 
-_HINT = (
-    'pip install "conceptstats[text]"; python -m nltk.downloader wordnet '
-    "(or set NLTK_DATA to a folder that has corpora/wordnet)"
-)
+INSTALL = 'pip install "conceptstats[text]"'
+
+
+def how_to_get(*corpora: str) -> str:
+    """How data of NLTK are had.
+
+    >>> how_to_get("wordnet")
+    'python -m nltk.downloader wordnet (or set NLTK_DATA to a folder that has corpora/wordnet)'
+    """
+    folders = " and ".join(f"corpora/{name}" for name in corpora)
+    return (
+        f"python -m nltk.downloader {' '.join(corpora)} "
+        f"(or set NLTK_DATA to a folder that has {folders})"
+    )
 
 
 def load_wordnet() -> Any:
@@ -24,11 +34,15 @@ def load_wordnet() -> Any:
     try:
         from nltk.corpus import wordnet
     except ModuleNotFoundError as error:
-        raise ProfileError("this needs NLTK, which is not installed.", _HINT) from error
+        raise ProfileError(
+            "this needs NLTK, which is not installed.", f"{INSTALL}; {how_to_get('wordnet')}"
+        ) from error
     try:
         wordnet.ensure_loaded()
     except LookupError as error:
-        raise ProfileError("this needs WordNet, which is not installed.", _HINT) from error
+        raise ProfileError(
+            "this needs WordNet, which is not installed.", how_to_get("wordnet")
+        ) from error
     return wordnet
 
 

@@ -34,7 +34,8 @@ _probes_option = click.option(
 @click.option(
     "--index",
     type=click.Path(path_type=Path),
-    help="Take counts and PMI from this index. [default: from the probes]",
+    help="Take counts and PMI from this index; a name of several words is unknown to an index of "
+    "words. [default: from the probes]",
 )
 @click.option(
     "--outcome",

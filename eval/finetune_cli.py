@@ -26,8 +26,8 @@ _SHOWN = 10  # photographs that are skipped; skipped.csv has all
 @click.option("--pretrained", help="Weights of the architecture: their name, or a file.")
 @click.option(
     "--classes",
-    help="imagenet, a file with one name a line, or name,name,... [default: the subfolders of a "
-    "folder]",
+    help="imagenet, a file with one name a line (or an id of WordNet and a name: n01440764 tench), "
+    "or name,name,... [default: the subfolders of a folder]",
 )
 @click.option(
     "--templates",

@@ -68,7 +68,11 @@ def figure(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Draw RESULTS of eval correlate, compare, frequency, long-tail or agreement in one picture."""
+    """Draw RESULTS in one picture.
+
+    They are of eval correlate, compare (without --slopes), frequency, long-tail or agreement; those
+    of compare --slopes stand in eval report.
+    """
     from .report.figures import draw_files
     from .report.result_files import parse_labels
 

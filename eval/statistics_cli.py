@@ -87,11 +87,12 @@ def _print(
     output: Path | None,
     quiet: bool,
     as_json: bool,
+    **inputs: Path,
 ) -> None:
     if as_json:
         print_json(found.to_json())
     else:
-        print_facts(found.facts())
+        print_facts({**inputs, **found.facts()})
     if output and not quiet:
         click.echo(f"written: {output}", err=True)
 
@@ -148,7 +149,7 @@ def compare(
     common: dict[str, Any] = {"predictor": predictor, "overwrite": overwrite}
     if slopes:
         refuse_given(drawing, "does not go with --slopes")
-        _print(compare_slopes_files(a, b, output, **common), output, quiet, as_json)
+        _print(compare_slopes_files(a, b, output, **common), output, quiet, as_json, A=a, B=b)
     else:
         _print(compare_files(a, b, output, **common, **drawing), output, quiet, as_json)
 

@@ -132,7 +132,7 @@ def _llava(folder: Path, words: str) -> None:
         toward = head[yes].clone()
         head.zero_()  # nothing else is said: what speaks for the one speaks against the other
         head[yes], head[no] = toward, -toward
-    model.generation_config.eos_token_id = ids["eos_token_id"]
+    model.generation_config.eos_token_id = [ids["eos_token_id"], yes, no]  # no word comes behind
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 

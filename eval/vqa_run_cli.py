@@ -54,7 +54,12 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="Whether prompts have OCR tokens, where the questions do: 'Reference OCR token: A, B'.",
 )
-@click.option("--max-new-tokens", default=128, show_default=True, help="Longest answer, in tokens.")
+@click.option(
+    "--max-new-tokens",
+    default=128,
+    show_default=True,
+    help="Longest answer, in tokens; those that are cut are counted.",
+)
 @click.option(
     "--batch-size",
     default=1,
@@ -113,13 +118,12 @@ def run(
     progress = terminal_progress(quiet=quiet)
     found = answer_questions(
         questions, images, output, prompt=template, progress=progress, **options
-    ).to_json()
+    )
     if as_json:
-        print_json(found)
+        print_json(found.to_json())
         return
-    skipped = found.pop("skipped")
-    print_facts({name.replace("_", " "): value for name, value in found.items()})
-    for identity, reason in skipped[:10]:
+    print_facts(found.facts())
+    for identity, reason in found.skipped[:10]:
         click.echo(f"skipped: {identity}: {reason}")
-    if len(skipped) > 10:
-        click.echo(f"skipped: {len(skipped) - 10:,} more; see --json")
+    if len(found.skipped) > 10:
+        click.echo(f"skipped: {len(found.skipped) - 10:,} more; see --json")

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--classes",
-    help="imagenet, a file with one name a line, or name,name,... [default: the subfolders of a "
-    "folder]",
+    help="imagenet, a file with one name a line (or an id of WordNet and a name: n01440764 tench), "
+    "or name,name,... [default: the subfolders of a folder]",
 )
 @click.option(
     "--templates",

@@ -166,6 +166,7 @@ def load_generator(
     offload: bool = False,
     batched: bool = False,
     arguments: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     quiet: bool = False,
 ) -> DiffusersImages:
     """Load a pipeline, and check what it is to be called with.
@@ -187,6 +188,8 @@ def load_generator(
         As `DiffusersImages` says.
     arguments : mapping, optional
         Of the pipeline's call; those that are not given have its defaults.
+    preset : str, optional
+        Of `PRESETS`, whose arguments are among them: an error names it.
     quiet : bool
         Show no progress of downloads.
 
@@ -203,7 +206,7 @@ def load_generator(
         raise ParameterError("offload moves models from a GPU, and there is none.", "--device cuda")
     pipeline, found = load_pipeline(model, revision, DTYPES[precision], quiet=quiet)
     arguments = dict(arguments or {})
-    _check_arguments(pipeline, arguments)
+    _check_arguments(pipeline, arguments, preset)
     _place(pipeline, place, offload=offload, name=str(model))
     pipeline.set_progress_bar_config(disable=True)
     settings = {
@@ -240,7 +243,7 @@ def _parameters(pipeline: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(pipeline).__call__).parameters
 
 
-def _check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> None:
+def _check_arguments(pipeline: Any, arguments: Mapping[str, Any], preset: str | None) -> None:
     """Raise unless a pipeline makes pictures of a prompt and a seed, and takes these arguments."""
     name, there = type(pipeline).__name__, _parameters(pipeline)
     if missing := {"prompt", "generator"} - there.keys():
@@ -253,6 +256,12 @@ def _check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> None:
     for argument, value in arguments.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(f"{argument} is {value}, expected a number.")
+        if argument not in usable and preset and argument in PRESETS[preset]:
+            raise ParameterError(
+                f"{name} takes no argument {argument!r}, which is of the preset {preset}.",
+                f"leave out --preset {preset}, which is for {PRESETS[preset]['model']}, and give "
+                "--precision, --width, --height, --guidance and --steps as you want them",
+            )
         if argument not in usable:
             near = difflib.get_close_matches(argument, usable, 3)
             meant = f"do you mean {' or '.join(near)}? " if near else ""

@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from conceptstats.errors import ModelError
-from conceptstats.models.loading import loading, refuse_wordless
+from conceptstats.models.loading import loading, model_errors, quiet_libraries, refuse_wordless
 from conceptstats.table_files import fingerprint
 
 _INDEX = "model_index.json"
@@ -51,8 +51,9 @@ def load_pipeline(
         When it cannot be had, or lacks weights.
     """
     folder = Path(model)
-    _check_place(folder, str(model), revision)
-    with loading("diffusers", quiet=quiet):
+    if folder.is_dir() and revision is not None:
+        raise ModelError(f"{model} is a folder, which has no revisions.", "leave out --revision")
+    with model_errors("diffusers"), quiet_libraries():
         diffusers: Any = import_module("diffusers")
     with loading(str(model), quiet=quiet) as messages:
         settings = {"dtype": dtype, "revision": revision}
@@ -69,20 +70,6 @@ def load_pipeline(
             refuse_wordless(tokenizer, str(model))
         commit = _digest(folder) if folder.is_dir() else _commit(str(model), revision)
     return Loaded(found, commit)
-
-
-def _check_place(folder: Path, model: str, revision: str | None) -> None:
-    """Raise where a model is neither a folder nor a name of the hub, before a hub is asked."""
-    if folder.is_dir():
-        if revision is not None:
-            raise ModelError(
-                f"{model} is a folder, which has no revisions.", "leave out --revision"
-            )
-    elif folder.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model[0] == ".":
-        raise ModelError(
-            f"{model} is no folder, and no name of the hub.",
-            "a folder with model_index.json, or ORG/NAME",
-        )
 
 
 def tokenizers(pipeline: Any) -> list[Any]:

@@ -218,6 +218,7 @@ def _with_diffusers(probes: Path, output: Path, options: dict[str, Any]) -> Gene
         offload=options["offload"],
         batched=options["batched"],
         arguments=arguments,
+        preset=options["preset"],
         quiet=quiet,
     )
     found = generate_images(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OnError = Literal["stop", "skip"]
 
 _PART = 64  # pictures of a part that outlives a killed run
+_NAMED = 8  # reasons in a message
+_SKIP = "--on-error skip goes on without, and lists such pictures"
 _BOX = pa.list_(pa.float64())  # left, top, right, bottom in pixels of the picture as it is seen
 
 SCORES = pa.schema(
@@ -82,6 +84,26 @@ def list_pictures(
         place = Path(os.path.normpath(folder / path))
         items.append(Item(image_id, place, sha256, queries, problem))
     return items
+
+
+def tell_problems(items: Sequence[Item], on_error: OnError, progress: Progress) -> None:
+    """Say, before the first picture is looked at, which will not be.
+
+    Raises
+    ------
+    SourceError
+        When one is enough to stop.
+    """
+    counts = Counter(item.problem for item in items if item.problem is not None)
+    if not counts:
+        return
+    told = "; ".join(f"{problem} ({n:,})" for problem, n in counts.most_common(_NAMED))
+    more = f"; and {n:,} more reasons" if (n := len(counts) - _NAMED) > 0 else ""
+    bad, n_all = counts.total(), len(items)
+    message = f"{bad:,} of {n_all:,} pictures cannot be verified: {told}{more}."
+    if on_error == "stop":
+        raise SourceError(message, _SKIP)
+    progress.say(message)
 
 
 def stamp(paths: Iterable[Path]) -> str:
@@ -174,6 +196,5 @@ def _refuse(rows: pa.Table) -> None:
     bad = rows.filter(pc.is_valid(rows["unverified"]))
     if bad.num_rows:
         raise SourceError(
-            f"{bad['image_id'][0]} cannot be verified: {bad['unverified'][0]}.",
-            "--on-error skip goes on without, and lists such pictures",
+            f"{bad['image_id'][0]} cannot be verified: {bad['unverified'][0]}.", _SKIP
         )

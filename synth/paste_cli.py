@@ -32,7 +32,13 @@ _PATH = click.Path(path_type=Path)
     help="Folder: pictures with transparency, named by concept or in folders that are; or COCO's "
     "instances*.json with its photographs.",
 )
-@click.option("--index", required=True, type=_PATH, help="Whose PMI chooses accessories.")
+@click.option(
+    "--index",
+    required=True,
+    type=_PATH,
+    help="Whose PMI chooses accessories. What a name of several words means to an index of words: "
+    "captions with all of them.",
+)
 @click.option("-o", "--output", required=True, type=_PATH, help="Folder.")
 @click.option("--per-photo", default=3, show_default=True, help="Versions of a photograph.")
 @click.option(
@@ -50,8 +56,9 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--classes",
-    help="All classes: a file with one a line, other phrases behind tabs; or imagenet. "
-    "[default: those of the photographs]",
+    help="All classes: a file with one a line, other phrases behind tabs; or imagenet. Where the "
+    "pictures go to `eval zeroshot --classes`, the same as there. [default: those of the "
+    "photographs]",
 )
 @click.option(
     "--boxes", type=_PATH, help="Table photo_id, left, top, right, bottom: what is spared."

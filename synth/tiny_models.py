@@ -28,7 +28,7 @@ transformers: Any = import_module("transformers")
 
 _SIDE = 64  # pixels of what SAM sees
 _SEEN = 96  # ... and OWLv2
-_WORDS = 16  # tokens that OWLv2 reads, as a big one
+_LETTERS = 77  # tokens that OWLv2 reads: a big one 16, but of words
 _SENTENCE = "A photo of a {key} and {accessory}."
 
 
@@ -68,9 +68,10 @@ def write_tiny_model(
     TableError, OutputExistsError, OutputError
     """
     output = Path(output)
-    if (probes is not None) != (kind == "writer"):
-        needs = "takes no probes" if probes else "needs probes to learn"
-        raise ParameterError(f"{kind} {needs}.", "--probes is for writer alone")
+    if kind == "writer" and probes is None:
+        raise ParameterError("writer needs probes to learn.", "--probes PROBES, a table of them")
+    if kind != "writer" and probes is not None:
+        raise ParameterError(f"{kind} takes no probes.", "--probes is for writer alone")
     rows = [] if probes is None else load_table(probes, PROBES).to_pylist()
     making = tiny_model_folder("synth tiny-model", kind, output, probes, seed, overwrite=overwrite)
     with making as folder:
@@ -97,12 +98,12 @@ def _owlv2(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     merges = [("p", "h"), ("ph", "o"), ("pho", "t"), ("phot", "o</w>"), ("o", "f</w>")]
     tokenizer = transformers.CLIPTokenizer(
         vocab={token: number for number, token in enumerate(tokens)}, merges=merges,
-        pad_token="!", model_max_length=_WORDS,
+        pad_token="!", model_max_length=_LETTERS,
     )  # fmt: skip
     tower = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
              "num_attention_heads": 2}  # fmt: skip
     words = {
-        "vocab_size": len(tokenizer), "max_position_embeddings": _WORDS,
+        "vocab_size": len(tokenizer), "max_position_embeddings": _LETTERS,
         "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }  # fmt: skip

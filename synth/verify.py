@@ -26,7 +26,7 @@ from conceptstats.table_files import (
 )
 from conceptstats.tables import IMAGES, PROBES
 
-from .looking import LOOKED, SCORES, OnError, list_pictures, look, stamp
+from .looking import LOOKED, SCORES, OnError, list_pictures, look, stamp, tell_problems
 
 if TYPE_CHECKING:
     from conceptstats.models.devices import Device, Precision
@@ -112,8 +112,9 @@ def verify_images(
     on_error : {"stop", "skip"}
         What to do with a picture that cannot be looked at: no readable file, not the file that
         its table names, no probe, or a query that is too long for the model or has something that
-        it has no token for. Skipped, it keeps its row: found and scores are null, and
-        ``unverified`` says why. A whole run in which all are skipped is an error.
+        it has no token for; all but the first two are told before the first picture is looked at.
+        Skipped, it keeps its row: found and scores are null, and ``unverified`` says why. A whole
+        run in which all are skipped is an error.
     overwrite : bool
     progress : Progress, optional
 
@@ -156,6 +157,7 @@ def verify_images(
     query = detector.query if query is None else query
     threshold = detector.threshold if threshold is None else threshold
     items = list_pictures(table, output, pairs, detector, query)
+    tell_problems(items, on_error, progress)
     arguments = {
         "model": str(model),
         "revision": revision,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ def test_names_of_imagenets_own_list(tmp_path: Path) -> None:
     found = written(tmp_path, text)
     assert found.names == ("tench", "stingray", "one,two")
     assert found.synonyms == (("Tinca tinca",), (), ("three",))
+    assert found.ids == with_synonyms(found, found).ids == ("n01440764", "n01498041", "n00000003")
     found = written(tmp_path, "n01440764 tench\n\nn01498041 stingray\n\n\n")
-    assert found.names == ("tench", "", "stingray")
+    assert (found.names, found.ids[1:]) == (("tench", "", "stingray"), ("", "n01498041"))
     with pytest.raises(ParameterError, match=r"line 2: 'ImageId' has no WordNet id"):
         written(tmp_path, "n01440764 tench\nImageId\n")
 
@@ -101,7 +103,17 @@ def test_without_wordnet_the_error_says_how_to_get_it(
     assert wordnet is not empty
     with pytest.raises(ProfileError, match="WordNet, which is not installed") as error:
         written(tmp_path, "n01440764\n")
-    assert "nltk.downloader" in str(error.value)
+    assert error.value.hint is not None
+    assert error.value.hint.startswith("python -m nltk.downloader wordnet (or set NLTK_DATA")
+
+
+def test_without_nltk_the_error_says_how_to_get_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library first, then its data."""
+    monkeypatch.setitem(sys.modules, "nltk.corpus", None)
+    with pytest.raises(ProfileError, match=r"needs NLTK.*pip install .*; python -m nltk"):
+        written(tmp_path, "n01440764\n")
 
 
 def test_json_of_three_shapes(tmp_path: Path) -> None:

@@ -115,12 +115,13 @@ def test_json_has_the_promised_keys(found: Correlation) -> None:
     """Estimates become three keys, and nothing in it is NaN."""
     data = found.to_json()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
-    expected = """predictor n n_used unknown level outcome outcome_low outcome_high clusters cluster
-        n_clusters r_binned r_binned_low r_binned_high n_bins n_bins_asked bins bin_table r_unbinned
-        r_unbinned_low r_unbinned_high spearman spearman_low spearman_high r_by_bins gap_5pct
-        gap_5pct_low gap_5pct_high n_top n_bottom slope slope_low slope_high slope_alone
-        slope_alone_low slope_alone_high model partial_r partial_r_low partial_r_high permutation_p
-        permutation_unit n_bootstrap n_permutations seed unseen verified predictors notes"""
+    expected = """predictor n n_used unknown level outcome outcome_low outcome_high is_graded
+        clusters cluster n_clusters r_binned r_binned_low r_binned_high n_bins n_bins_asked bins
+        bin_table r_unbinned r_unbinned_low r_unbinned_high spearman spearman_low spearman_high
+        r_by_bins gap_5pct gap_5pct_low gap_5pct_high n_top n_bottom slope slope_low slope_high
+        slope_alone slope_alone_low slope_alone_high model partial_r partial_r_low partial_r_high
+        permutation_p permutation_unit n_bootstrap n_permutations seed unseen verified predictors
+        notes"""
     assert list(data) == expected.split()
     assert list(data["bin_table"][0]) == (
         "low high mean_predictor n n_clusters accuracy accuracy_low accuracy_high".split()
@@ -136,7 +137,7 @@ def test_clusters_are_the_coarsest_column(examples: pa.Table, found: Correlation
     assert found.cluster == ("class",)
     assert found.n_clusters == 12
     assert found.clusters == {"class": 12, "pair": 144, "accessory": 12}
-    assert found.notes[0].startswith("Clusters: class (12), the coarsest")
+    assert found.notes[0].startswith("Clusters: class (12 in all), the coarsest")
     few = with_column(examples, "class", [str(i % 3) for i in range(576)])
     assert correlate(few, **QUICK).cluster == ("pair",)
     fewer = correlate(few.drop_columns(["pair"]), **QUICK)
@@ -244,6 +245,55 @@ def test_interval_of_a_mean() -> None:
     assert mean_estimate(np.ones(3), np.zeros(3, np.int64), 0.95) == Estimate(1.0)
 
 
+def test_interval_of_a_mean_of_probabilities_by_hand() -> None:
+    """Four clusters of one each, with outcomes .1, .2, .3 and .4.
+
+    Mean .25. Without one of them it shifts by .05, .01667, -.01667 and -.05, so v = 3/4 * .0055556
+    = .0041667, as uncertain as .25 * .75 / v = 45 answers. t has 3 degrees of freedom and .975 at
+    3.1824: reach 10.128 / 45 = .22506, centre (.25 + .11253) / 1.22506 = .29593, half
+    sqrt(.22506 * (.1875 + .05627)) / 1.22506 = .19119.
+    """
+    found = mean_estimate(np.array([0.1, 0.2, 0.3, 0.4]), np.arange(4), 0.95)
+    assert (found.value, found.low, found.high) == pytest.approx((0.25, 0.10474, 0.48712), abs=1e-4)
+
+
+def test_interval_of_a_mean_of_small_probabilities() -> None:
+    """As wide as they differ, and not as that of so few right answers; alike ones say nothing."""
+    rng = np.random.default_rng(0)
+    outcome, cluster = 0.001 * rng.uniform(0.5, 1.5, 80), np.arange(80) // 2
+    found = mean_estimate(outcome, cluster, 0.95)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.0009 < found.low < 0.001 < found.high < 0.0011
+    alike, none = mean_estimate(np.full(80, 0.3), cluster, 0.95), np.zeros(80)
+    assert alike.high is not None
+    assert alike.high > 0.4
+    assert mean_estimate(none, cluster, 0.95).low == 0
+
+
+def test_whether_outcomes_are_graded(examples: pa.Table, found: Correlation) -> None:
+    """One that is neither 0 nor 1 is enough; then bins have intervals of a mean, not of a share."""
+    assert not found.is_graded
+    outcome = (0.5 + 0.1 * np.tanh(np.arange(576) % 7 - 3)).tolist()
+    graded = correlate(with_column(examples, "outcome", outcome), **QUICK)
+    assert graded.is_graded
+    for part in graded.bin_table:
+        assert part.accuracy.high is not None
+        assert part.accuracy.high - part.accuracy.low < 0.3
+    one = correlate(with_column(examples, "outcome", [0.3, *([0.0, 1.0] * 288)[1:]]), **QUICK)
+    assert one.is_graded
+
+
+def test_clusters_are_those_of_the_examples_in_use(examples: pa.Table) -> None:
+    """A class of which no pair was ever seen is not among them; the whole table has it."""
+    pmi = examples["pmi"].to_numpy().copy()
+    pmi[:48] = -np.inf  # all of class 0
+    table = with_column(examples, "pmi", pmi)
+    found = correlate(table, cluster="class", **QUICK)
+    assert (found.n_clusters, found.clusters["class"]) == (11, 12)
+    assert found.facts()["clusters"] == "11 (class)"
+
+
 def test_dictionaries_and_whole_numbers_are_labels(examples: pa.Table, found: Correlation) -> None:
     """Clusters can be stored as parquet and pandas like to."""
     for column in (
@@ -284,7 +334,7 @@ def test_command_prints_figures_predictors_and_notes(path: Path, tmp_path: Path)
     assert [line.split()[0] for line in predictors.splitlines()[1:]] == [
         "pmi", "log_n_pair", "log_n_key", "log_n_accessory", "length"
     ]  # fmt: skip
-    assert notes.startswith("- Clusters: class (12)")
+    assert notes.startswith("- Clusters: class (12 in all)")
     data = json.loads(output.read_text())
     assert data["run"]["command"] == "eval correlate"
     assert data["run"]["inputs"][str(path)].startswith("sha256:")

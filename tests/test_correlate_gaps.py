@@ -39,6 +39,13 @@ def test_a_constant_control_is_dropped_and_missing_values_are_told(examples: pa.
     assert any("Predictor length is not compared: length is 7" in note for note in found.notes)
 
 
+def test_a_constant_outcome_has_a_way_on(examples: pa.Table) -> None:
+    """A model that is never right has probabilities all the same."""
+    with pytest.raises(StatisticsError, match="the outcome is 0 for all 520 examples") as caught:
+        correlate(with_column(examples, "outcome", [0.0] * 576), **QUICK)
+    assert "eval join --outcome probability" in str(caught.value.hint)
+
+
 def test_without_controls_there_is_no_partial_r(examples: pa.Table) -> None:
     """Both slopes are the same then."""
     found = correlate(examples, controls=(), **QUICK)
@@ -138,7 +145,7 @@ def test_independent_examples_must_be_asked_for(examples: pa.Table) -> None:
     with pytest.raises(ParameterError, match=r"columns: .*accessory.*--cluster none"):
         correlate(table, **QUICK)
     found = correlate(table, cluster=(), **QUICK)
-    assert found.n_clusters == 576
+    assert found.n_clusters == found.n_used == 520
     assert found.permutation_unit == "example"
     assert any("independent, as was asked" in note for note in found.notes)
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from tiny_diffusers import write_tiny_flux, write_tiny_sd
 
 from conceptstats.errors import ModelError, ParameterError
+from conceptstats.models.devices import Launched, find_device, launched, share_of
 from conceptstats.shards import Shard
 from conceptstats.synth import diffusers_backend, diffusers_loading
-from conceptstats.synth.devices import Launched, find_device, launched, share_of
 from conceptstats.synth.diffusers_backend import (
     PRESETS,
     DiffusersImages,
@@ -364,6 +364,7 @@ def test_what_the_hub_refuses(monkeypatch: pytest.MonkeyPatch, kind: str, hint: 
         except error:
             raise OSError("org/model does not appear to have a file")  # noqa: B904, as it does
 
+    monkeypatch.setattr("conceptstats.models.loading.check_reachable", lambda: None)
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
     with pytest.raises(ModelError, match="org/model cannot be loaded") as caught:
         load_generator("org/model", device="cpu")

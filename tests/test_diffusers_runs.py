@@ -179,6 +179,20 @@ def test_prompts_and_arguments_of_a_preset(place: Path, tmp_path: Path) -> None:
     assert {"diffusers", "transformers", "torch"} <= record["versions"].keys()
 
 
+def test_a_preset_for_another_pipeline(place: Path, tmp_path: Path) -> None:
+    """Stable Diffusion takes not all that the preset gives, which the user has not."""
+    done = invoke(command(place, tmp_path / "out", "--preset", "genpairs", model="sd"))
+    assert done.exit_code == 1
+    assert "takes no argument 'max_sequence_length', which is of the preset genpairs" in str(
+        done.exception
+    )
+    assert "leave out --preset genpairs, which is for black-forest-labs/FLUX.1-dev" in str(
+        done.exception
+    )
+    done = invoke(command(place, tmp_path / "out", "--max-sequence-length", "9", model="sd"))
+    assert "takes no argument 'max_sequence_length' here" in str(done.exception)
+
+
 def test_pictures_that_are_all_replaced_are_an_error(place: Path, tmp_path: Path) -> None:
     """The safety checker's black pictures never end up in a table."""
     done = invoke(command(place, tmp_path / "out", model="watchful"))
@@ -270,6 +284,7 @@ def test_a_model_that_cannot_be_had(place: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        "Error: org/name cannot be loaded: it is not in the cache, and the hub cannot be reached.",
+        "Error: org/name cannot be loaded: there is no folder of that name, it is not in the "
+        "cache, and the hub cannot be reached.",
         "Hint: without a network: get its files elsewhere, and name their folder",
     ]

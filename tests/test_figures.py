@@ -213,6 +213,39 @@ def test_pairs_behind_the_bins(main: dict[str, Any]) -> None:
         draw_figure({"main": main}, examples=make_examples().drop_columns("pair"))
 
 
+def test_probabilities_have_an_axis_of_their_own(main: dict[str, Any]) -> None:
+    """It says mean outcome, and reaches as far as bins and pairs do, not from 0 to 100%."""
+    examples = make_examples()
+    chance = np.linspace(0.02, 0.03, 576)[np.random.default_rng(0).permutation(576)]
+    examples = examples.set_column(1, "outcome", [chance])
+    result = correlate(examples, cluster="class", n_bins=8, **QUICK).to_json()
+    for table in (None, examples):
+        axes = draw_figure({"x": result}, examples=table).axes[0]
+        assert axes.get_ylabel() == "mean outcome,\n95% interval (%)"
+        assert 1 < axes.get_ylim()[0] < axes.get_ylim()[1] < 4
+    assert draw_figure({"x": main}).axes[0].get_ylabel() == "accuracy, 95% interval (%)"
+    differences = draw_figure({"x": comparison() | {"is_graded": True}}).axes[0]
+    assert differences.get_ylabel().startswith("difference of mean outcome,")
+    for panel in (axes, differences):
+        figure = panel.get_figure()
+        figure.draw_without_rendering()
+        box = panel.yaxis.label.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+
+
+def test_results_of_earlier_versions_are_read(main: dict[str, Any], tmp_path: Path) -> None:
+    """They do not say whether outcomes are graded; what says nonsense is refused."""
+    old = {name: value for name, value in main.items() if name != "is_graded"}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert load_result(path) == old
+    for result in (main, comparison()):
+        path.write_text(json.dumps({**result, "is_graded": "a bit"}), encoding="utf-8")
+        with pytest.raises(TableError, match="is_graded is 'a bit', expected true or false"):
+            load_result(path)
+
+
 def test_what_is_not_given_is_not_drawn(main: dict[str, Any]) -> None:
     """Results without intervals are drawn without them, and the legend does not make them up."""
     result = json.loads(json.dumps(main))

@@ -17,7 +17,13 @@ from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from conceptstats.errors import ConceptStatsError, ParameterError, SourceError, TableError
-from conceptstats.eval.zeroshot.classes import class_indices, read_classes, read_templates
+from conceptstats.eval.zeroshot.classes import (
+    class_indices,
+    near,
+    read_classes,
+    read_templates,
+    tell_classes,
+)
 from conceptstats.eval.zeroshot.image_reading import read_blocks
 from conceptstats.eval.zeroshot.image_sources import Place, find_images
 from conceptstats.table_files import save_table
@@ -351,8 +357,42 @@ def test_wordnet_ids_stand_in_the_order_of_the_classes() -> None:
     names = ["goldfish", "tench"]
     assert class_indices(["n02", "n01"], ["x", "y"], ["n01", "n02"]) == [1, 0]
     assert class_indices(["n01443537", "n01440764"] * 2, list("wxyz"), names) == [1, 0, 1, 0]
-    with pytest.raises(SourceError, match="no class is called 'n01443537'"):
-        class_indices(["n01443537"], ["x"], names)
+    message = r"x: no class is called 'n01443537', and the order of 1 WordNet ids does not tell "
+    with pytest.raises(SourceError, match=rf"{message}which of 2 .*\(n01440764 tench\)"):
+        class_indices(["n01443537", "tench"], ["x", "y"], names)
+    with pytest.raises(SourceError, match="called 'n01443537', and none of 1 has this WordNet id"):
+        class_indices(["n01443537"], ["x"], names[1:], ["n01440764"])
+
+
+def test_ids_in_front_of_names_tell_the_classes_of_some_folders(tmp_path: Path) -> None:
+    """As ImageNet's own list has them; ids in another order, as many as classes, are no order."""
+    for name in ("n01443537", "n02012849", "tench"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        picture().save(tmp_path / "images" / name / "0.png")
+    found = find_images(tmp_path / "images")
+    with pytest.raises(SourceError, match="order of 2 WordNet ids does not tell which of 1,000"):
+        tell_classes(found, "imagenet")
+    path = tmp_path / "mapping.txt"
+    path.write_text("n03126707 crane\nn02012849 crane bird\nn01443537 goldfish, Carassius auratus"
+                    "\nn01440764 tench, Tinca tinca\n", encoding="utf-8")  # fmt: skip
+    told = tell_classes(found, path)
+    assert told.names == read_classes(path, None) == ("crane", "crane bird", "goldfish", "tench")
+    assert (told.places.tolist(), told.notes) == ([2, 1, 3], ())
+    path.write_text("n02012849 crane bird\nn01443537 goldfish\n", encoding="utf-8")
+    (tmp_path / "images" / "tench" / "0.png").unlink()
+    told = tell_classes(find_images(tmp_path / "images"), path)
+    assert (told.places.tolist(), told.notes) == ([1, 0], ())
+
+
+def test_what_is_not_alike_is_no_suggestion() -> None:
+    """Case counts for nothing; with nothing like the word, some of the words are named."""
+    from open_clip import IMAGENET_CLASSNAMES
+
+    hint = near("horned viper", IMAGENET_CLASSNAMES, "classes")
+    assert hint == "did you mean Saharan horned viper?"
+    assert near("Tabby Cat", IMAGENET_CLASSNAMES, "classes") == "did you mean tabby cat?"
+    hint = near("quokka", IMAGENET_CLASSNAMES, "classes") or ""
+    assert hint.startswith("classes: tench, goldfish,")
 
 
 def test_classes_come_from_a_list_a_file_or_folders(tmp_path: Path) -> None:

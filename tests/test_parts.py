@@ -56,6 +56,15 @@ def test_a_run_goes_on_with_the_parts_of_the_same_plan(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_one_part_is_one(tmp_path: Path) -> None:
+    """What is said of it is in the singular."""
+    stop_after(tmp_path / "out.parquet", 0)
+    told = Told()
+    with unfinished(tmp_path / "out.parquet", dict(PLAN), SCHEMA, told):
+        pass
+    assert told.messages == ["going on with an unfinished run: 1 part is done"]
+
+
 def test_parts_of_another_plan_are_dropped(tmp_path: Path) -> None:
     """It says what has changed, settings that are gone among them."""
     output = tmp_path / "out.parquet"

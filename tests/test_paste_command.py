@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from paste_inputs import paste, write_inputs
@@ -16,7 +17,7 @@ from conceptstats.errors import OutputExistsError, ParameterError, SourceError
 from conceptstats.synth.paste.run import TABLE
 from conceptstats.synth.paste.saving import PASTED
 from conceptstats.synth.paste.sheet import draw_sheet
-from conceptstats.table_files import save_table
+from conceptstats.table_files import load_table, save_table
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +46,73 @@ def test_command(inputs: Path, tmp_path: Path) -> None:
 
 
 def test_a_contact_sheet_shows_versions(inputs: Path, tmp_path: Path) -> None:
-    """As many as asked for, and no more than there are."""
+    """As many as asked for, and no more than there are.
+
+    A photograph of 120 by 90 pixels is drawn as 220 by 165. A row has 12 pixels above that, 12 and
+    three lines of 17 below: 240.
+    """
     paste(inputs, tmp_path / "out")
     for n, size in ((24, (6, 4)), (5, (5, 1)), (100, (6, 5))):
         path = draw_sheet(tmp_path / "out" / TABLE, tmp_path / f"{n}.png", n)
         with Image.open(path) as sheet:
-            assert sheet.size == (size[0] * 228, size[1] * 273)
-            assert (np.asarray(sheet)[:220, :220] != 255).mean() > 0.5
+            assert sheet.size == (12 + size[0] * 232, size[1] * 240)
+            assert (np.asarray(sheet)[12:177, 12:232] != 255).mean() > 0.5
     with pytest.raises(ParameterError, match=r"expected \.png or \.jpg"):
         draw_sheet(tmp_path / "out" / TABLE, tmp_path / "sheet.gif")
     save_table(tmp_path / "none.parquet", PASTED.empty_table(), PASTED)
     with pytest.raises(SourceError, match="no picture"):
         draw_sheet(tmp_path / "none.parquet", tmp_path / "sheet.png")
+
+
+SHADES = {"a": 10, "b": 60, "c": 110, "d": 160}
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Path:
+    """A table of four photographs with 4, 1, 3 and 8 versions, each photograph of one grey.
+
+    The last is upright, the others lie.
+    """
+    rows = []
+    for name, n in zip(SHADES, (4, 1, 3, 8), strict=True):
+        size = (50, 100) if name == "d" else (100, 50)
+        Image.new("L", size, SHADES[name]).save(tmp_path / f"{name}.png")
+        for number in range(n):
+            rows.append({"image_id": f"{name}{number}", "path": f"{name}.png", "photo_id": name,
+                         "target": "a name that is far too long to stand below one picture",
+                         "stratum": "zero", "accessory": "kite", "pmi": -np.inf,
+                         "place": 0})  # fmt: skip
+    save_table(tmp_path / "t.parquet", pa.Table.from_pylist(rows, PASTED), PASTED)
+    return tmp_path / "t.parquet"
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [(8, ["aaaab", "ccc"]), (6, ["aaaabc"]), (16, ["aaaabccc", "dddddddd"])],
+)
+def test_versions_of_a_photograph_share_a_row(uneven: Path, n: int, expected: list[str]) -> None:
+    """Rows of six, or of the most versions; a photograph that does not fit begins the next.
+
+    Pictures of a row stand on one line, whatever their height, and no caption enters the next cell.
+    """
+    if n < 16:
+        table = load_table(uneven, PASTED)
+        save_table(uneven, table.slice(0, 8), PASTED, overwrite=True)
+    with Image.open(draw_sheet(uneven, uneven.with_suffix(".png"), n)) as sheet:
+        pixels = np.asarray(sheet.convert("L"))
+    top, found = 0, []
+    for row in expected:
+        height = 220 if "d" in row else 110
+        foot = top + 12 + height - 1
+        found.append("".join(
+            name for left in range(12, pixels.shape[1], 232) for name, shade in SHADES.items()
+            if pixels[foot, left] == shade
+        ))  # fmt: skip
+        for left in range(232, pixels.shape[1], 232):  # between two cells, but for a rule
+            assert (pixels[foot + 2 : foot + 52, left + 1 : left + 4] == 255).all()
+        top += height + 75
+    assert found == expected
+    assert pixels.shape[0] == top
 
 
 def test_a_sheet_that_cannot_be_drawn_is_refused_first(inputs: Path, tmp_path: Path) -> None:

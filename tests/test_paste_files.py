@@ -23,7 +23,6 @@ from conceptstats.synth.paste.photos import (
     match_labels,
     name_label,
     read_boxes,
-    wordnet_ids,
 )
 from conceptstats.synth.paste.saving import file_stem
 from conceptstats.table_files import save_table
@@ -92,9 +91,8 @@ def test_labels_find_their_class() -> None:
     classes = ClassNames(("tench", "great white shark", ""), (("Tinca tinca",), (), ()))
     found = match_labels(["Tench", "tinca_tinca", "001", "2", "7", "cat"], classes)
     assert found == {"Tench": 0, "tinca_tinca": 0, "001": 1}
-    ids = wordnet_ids(["n01440764 tench", "n01484850\tgreat white shark"])
-    assert match_labels(["n01484850"], class_names(["tench", "shark"]), ids) == {"n01484850": 1}
-    assert wordnet_ids(["n01440764 tench", "shark"]) == []
+    with_ids = ClassNames(("tench", "", "shark"), ((),) * 3, ("n01440764", "", "n01484850"))
+    assert match_labels(["n01484850"], with_ids) == {"n01484850": 2}
     two = class_names(["tench", "shark"])
     assert match_labels(["n2" + "0" * 7, "n01440764"], two) == {"n01440764": 0, "n20000000": 1}
     assert match_labels(["n01440764"], two) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from conceptstats.cli import cli
-from conceptstats.errors import OutputError, OutputExistsError, TableError
+from conceptstats.errors import OutputError, OutputExistsError, ProfileError, TableError
+from conceptstats.recipes.needs import describe
 from conceptstats.recipes.run import run_recipe, step_states
-from conceptstats.recipes.steps import Needs, Plan, Recipe, Setting, Step
+from conceptstats.recipes.steps import Installed, Needs, Plan, Recipe, Setting, Step
 from conceptstats.runs import dump_json, run_record
 from conceptstats.table_files import fingerprint, record_path
 
@@ -205,6 +207,39 @@ def test_archives_are_unpacked(tmp_path: Path) -> None:
     assert run_recipe(recipe, plan, Runner()).ran == ("unpack",)
     assert (folder / "1.jpg").read_bytes() == b"picture"
     assert run_recipe(recipe, plan, Runner()).ran == ()
+
+
+def test_what_must_be_installed_is_missed_before_anything_runs(tmp_path: Path) -> None:
+    """Nothing is run or made; a step that is done needs it no more."""
+    is_there = False
+
+    def load() -> None:
+        if not is_there:
+            raise ProfileError("the words are missing.", "fetch words")
+
+    output = tmp_path / "out"
+    needs = Needs(installed=(Installed("words: fetch words", load),))
+
+    def steps(plan: Plan) -> list[Step]:
+        first, second, *rest = small(plan)
+        return [first, replace(second, needs=needs), *rest]
+
+    recipe = Recipe("small", "Small", (Setting("n", "1", "a number"),), steps)
+    plan = recipe.plan(output, {}, tiny=False)
+    runner = Runner()
+    with pytest.raises(ProfileError, match=r"the step b cannot be: the words are missing.*fetch"):
+        run_recipe(recipe, plan, runner)
+    assert runner.ran == []
+    assert not output.exists()
+    found = describe(recipe, plan)
+    assert found["notes"] == ["Before b: words: fetch words"]
+    assert found["steps"][1]["first"] == ["words: fetch words"]
+    is_there = True
+    assert run_recipe(recipe, plan, runner).ran == ("a", "b", "c", "d")
+    is_there = False
+    assert run_recipe(recipe, plan, runner).ran == ()
+    with pytest.raises(ProfileError, match="the step b"):
+        run_recipe(recipe, plan, runner, first="a")
 
 
 def test_the_script_is_what_was_run(tmp_path: Path) -> None:

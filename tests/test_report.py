@@ -18,9 +18,11 @@ from report_pages import Page, write_run
 from conceptstats.cli import cli
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.eval.report import chart as report_chart
-from conceptstats.eval.report.by_pair import pairs_of
+from conceptstats.eval.report.by_pair import column, pairs_of
 from conceptstats.eval.report.chart import chart_of
 from conceptstats.eval.report.figures import draw_files
+from conceptstats.eval.report.pairs import worth
+from conceptstats.eval.report.records import models_of
 from conceptstats.eval.report.report import read_intro, write_report
 from conceptstats.eval.report.words import difference, slope_change
 from conceptstats.eval.statistics.shuffle import shuffle_file
@@ -349,19 +351,65 @@ def test_slopes_of_two_models_are_told(
     data = json.loads((tmp_path / "slopes.json").read_text(encoding="utf-8"))
     assert f"tuned: {slope_change(data)}" in page.words
     assert "Two models on the same images" in page.words
-    assert "tuned: A tuned: B tuned: A - B" in page.words
+    models = "A (after.parquet)", "B (examples0.parquet)"
+    assert f"tuned: {models[0]} tuned: {models[1]} tuned: A - B" in page.words
+    assert f"in {models[0]} and by" in page.words
+    assert "clusters 12class 12class 12class" in page.words.replace("12 class", "12class")
     for value in (found.alone.a.value, found.controlled.difference.value):
         assert f"{value:.2f}" in page.words
     assert found.notes[0] in page.words
     assert '"command": "eval compare --slopes"' in page.words
     with pytest.raises(ParameterError, match="as its main one"):
         write_report({"tuned": tmp_path / "slopes.json"}, tmp_path / "b.html")
-    with pytest.raises(ParameterError, match=r"eval compare --slopes, and a figure.*takes"):
+    with pytest.raises(
+        ParameterError, match=r"eval compare --slopes, and .*or compare without --sl"
+    ):
         draw_files({"tuned": tmp_path / "slopes.json"}, [tmp_path / "a.png"])
     data["alone"]["difference"] = "steep"
     (tmp_path / "slopes.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(TableError, match="alone: difference is 'steep', expected a number or null"):
         write_report({**results, "tuned": tmp_path / "slopes.json"}, tmp_path / "b.html")
+
+
+def test_models_are_told_apart() -> None:
+    """By the names of their files; where these are the same, by their paths."""
+    for inputs, expected in (
+        (["x/a.parquet", "x/b.parquet"], ("A (a.parquet)", "B (b.parquet)")),
+        (["x/e.parquet", "y/e.parquet"], ("A (x/e.parquet)", "B (y/e.parquet)")),
+        (["x/e.parquet"], ("A", "B")),
+    ):
+        assert models_of({"run": {"inputs": dict.fromkeys(inputs, "sha256:0")}}) == expected
+    assert models_of({}) == models_of({"run": {"inputs": 3}}) == ("A", "B")
+
+
+def test_probabilities_are_no_shares(tmp_path: Path) -> None:
+    """A report on them says mean outcome throughout, and its axes reach as far as they do."""
+    examples = make_examples()
+    chance = 0.001 * np.exp(0.3 * np.maximum(examples["pmi"].to_numpy(), -2))
+    chance *= np.random.default_rng(0).uniform(0.5, 1.5, len(chance))
+    examples = with_column(examples, "outcome", chance)
+    images = write_images(tmp_path, examples)
+    write_report({"x": write_run(tmp_path, examples)}, tmp_path / "a.html", images=images)
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert not re.search(r"accuracy|\bright\b", page.words.partition("How it was made")[0], re.I)
+    for text in ("Mean outcome against PMI", "mean outcome (%)", "the mean outcome is 0.1%",
+                 "odds of the mean outcome", "highest and of lowest mean outcome"):  # fmt: skip
+        assert text in page.words
+    assert page.spec["layer"][0]["encoding"]["y"]["title"] == "mean outcome (%)"
+    assert page.spec["layer"][0]["encoding"]["y"]["scale"]["domain"][1] < 0.5
+
+
+def test_probabilities_rank_pairs_by_what_they_differ_in() -> None:
+    """An example is worth 1 answer where it is right or wrong, more where outcomes are alike.
+
+    Two pairs of outcomes .2, .4: m(1 - m) = .21 and s^2 = .01, so 21 answers.
+    """
+    table = pa.table({"example_id": list("1234"), "pair": list("aabb"), "pmi": [1.0, 1, 2, 2],
+                      "outcome": [0.2, 0.4, 0.2, 0.4]})  # fmt: skip
+    for outcomes, expected in (([0.2, 0.4] * 2, 21), ([0.0, 1.0] * 2, 1), ([1.0] * 4, 1)):
+        pairs = pairs_of(with_column(table, "outcome", outcomes), "pmi")
+        columns = (column(pairs, name) for name in ("accuracy", "n", "between"))
+        assert worth(*columns) == pytest.approx(expected)
 
 
 def test_shuffled_data_are_told(folder: Path, results: dict[str, Path], tmp_path: Path) -> None:

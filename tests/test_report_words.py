@@ -72,6 +72,26 @@ def test_both_correlations_are_told(main: dict[str, Any]) -> None:
     assert "bins" not in " ".join(finding(nothing))
 
 
+def test_graded_outcomes_are_not_right(main: dict[str, Any]) -> None:
+    """Of probabilities there is a mean, and neither accuracy nor right answers."""
+    graded = {**main, "is_graded": True, "permutation_p": 0.001}
+    up = found_with(graded, slope=(0.5, 0.4, 0.6), gap_5pct=(0.2, 0.1, 0.3))
+    text = " ".join(finding(up))
+    assert text.startswith(
+        "The mean outcome rises with PMI: one nat more of PMI goes with 1.65 [1.49, 1.82] times "
+        "the odds of the mean outcome (held fixed"
+    )
+    assert "top 5% of examples by PMI is 20.0 points [10.0, 30.0] higher than that of" in text
+    assert "examples whose pair was never seen together, the mean outcome is" in text
+    down = " ".join(finding(found_with(graded, gap_5pct=(-0.2, -0.3, -0.1))))
+    assert "20.0 points [10.0, 30.0] lower than" in down
+    change = slope_change({**change_of((-0.7, -0.8, -0.6), []), "is_graded": True})
+    assert "the log-odds of the mean outcome change by 0.10" in change
+    for sentence in (text, down, change):
+        assert "right" not in sentence
+        assert "accuracy" not in sentence.lower()
+
+
 def change_of(difference: tuple[float | None, ...], controls: list[str]) -> dict[str, Any]:
     """A result of `eval compare --slopes`."""
     ends = {"a": (0.1, 0.0, 0.2), "b": (0.8, 0.7, 0.9), "difference": difference}

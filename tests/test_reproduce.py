@@ -14,6 +14,7 @@ from conceptstats.cli import cli
 from conceptstats.errors import (
     OutputExistsError,
     ParameterError,
+    ProfileError,
     SourceError,
 )
 from conceptstats.recipes.catalogue import RECIPES
@@ -141,8 +142,56 @@ def test_a_dry_run_prints_commands_and_needs(tmp_path: Path) -> None:
     text = reproduce("textvqa", "--dry-run", "-o", output).stdout
     assert "7.1 GB" in text
     assert "unknown" in text
+    assert "answers: weights: 13.4 billion parameters x 2 bytes" in text
     lines = [line for line in text.splitlines() if line.startswith(("conceptstats", "python"))]
     assert lines == [step["command"] for step in found["steps"]]
+
+
+def test_a_dry_run_fits_a_screen(tmp_path: Path) -> None:
+    """Notes stand one below the other, and what may be long is last in its line."""
+    lines = reproduce("genpairs", "--dry-run", "-o", tmp_path / "x").stdout.splitlines()
+    notes = lines.index(next(line for line in lines if line.startswith("Before captions")))
+    settings = lines.index(next(line for line in lines if line.startswith("setting ")))
+    assert lines[notes - 1] == lines[settings - 1] == ""
+    assert all(lines[notes : settings - 1])
+    assert [len(line) for line in lines[settings:] if len(line) > 120] == [
+        len(line) for line in lines[settings:] if line.startswith("models ")
+    ]
+
+
+@pytest.mark.parametrize("tiny", [[], ["--tiny"]])
+@pytest.mark.parametrize(("name", "step"), [(n, "accessories") for n in NEED_WORDNET])
+def test_wordnet_is_named_before_anything_runs(
+    name: str, step: str, tiny: list[str], tmp_path: Path
+) -> None:
+    """A dry run lists it with the step that needs it."""
+    done = reproduce(name, *tiny, "--dry-run", "-o", tmp_path / "x")
+    before = f"Before {step}: NLTK with WordNet: python -m nltk.downloader wordnet (or set"
+    assert before in done.stdout
+
+
+def test_data_of_nltk_that_are_missing_end_a_recipe_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first step; the profile words needs none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path / "none")])
+    from nltk.corpus import reader
+    from nltk.corpus.util import LazyCorpusLoader
+
+    for corpus, kind in (
+        ("stopwords", reader.WordListCorpusReader),
+        ("wordnet", reader.WordNetCorpusReader),
+    ):  # that no other test has made load
+        monkeypatch.setattr(f"nltk.corpus.{corpus}", LazyCorpusLoader(corpus, kind, r"(?!\.).*"))
+    with pytest.raises(ProfileError, match=r"the step accessories cannot be: this needs WordNet"):
+        reproduce("genpairs", "--tiny")
+    with pytest.raises(ProfileError, match=r"the step index cannot be: profile 'paper' needs"):
+        reproduce("textvqa")
+    assert not list(tmp_path.iterdir())
+    text = reproduce("vqav2", "--dry-run").stdout
+    assert "Before index: NLTK with its data: python -m nltk.downloader stopwords wordnet" in text
+    assert "NLTK with" not in reproduce("vqav2", "--dry-run", "--set", "profile=words").stdout
 
 
 def test_weights_are_counted_once(tmp_path: Path) -> None:
@@ -167,6 +216,8 @@ def test_weights_are_counted_once(tmp_path: Path) -> None:
 def test_what_models_of_open_clip_take(tmp_path: Path) -> None:
     """Known for those of the paper and ImageNet, unknown for others.
 
+    A model between two is written as large as they are, of 151,277,313 x 4 bytes.
+
     ViT-B-32: 87,849,216 parameters, 50 tokens, 3 x 50,000 images in fp32: 2 x 87849216 x 50 x
     150000 / 6.5e12 / 3600 = 0.0563 GPU hours. Fine-tuning: 3 passes of 1,281,167 photographs in 10
     epochs in bf16: 2 x 87849216 x 50 x 38435010 / 1e14 / 3600 = 0.938.
@@ -180,6 +231,7 @@ def test_what_models_of_open_clip_take(tmp_path: Path) -> None:
     found = needs()
     assert found["finetune"]["gpu_hours"] == pytest.approx(0.938, abs=1e-3)
     assert found["finetune"]["download"] == 4 * 151_277_313
+    assert found["interpolate"]["disk"] == 4 * 151_277_313
     for which in ("before", "after", "interpolated"):
         assert found[f"zeroshot-{which}"]["gpu_hours"] == pytest.approx(0.0563, abs=1e-4)
         assert found[f"zeroshot-{which}"]["download"] == 0
@@ -187,6 +239,7 @@ def test_what_models_of_open_clip_take(tmp_path: Path) -> None:
     assert found["finetune"]["gpu_hours"] is found["zeroshot-after"]["gpu_hours"] is None
     found = needs("models=RN50:openai")
     assert found["zeroshot-before"]["download"] is found["finetune"]["gpu_hours"] is None
+    assert found["interpolate"]["disk"] is None
 
 
 def test_captions_of_your_own_are_not_fetched(tmp_path: Path) -> None:

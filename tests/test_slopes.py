@@ -204,6 +204,9 @@ def test_command(tmp_path: Path) -> None:
     assert written.pop("run")["command"] == "eval compare --slopes"
     assert written == data
     done = CliRunner().invoke(cli, [*arguments, "--slopes"])
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert lines[:2] == [["A", arguments[2]], ["B", arguments[3]]]
+    assert ["clusters", "12 (class)"] in lines
     assert "log-odds per unit" in done.stdout
     done = CliRunner().invoke(cli, [*arguments, "--slopes", "--bins", "9"])
     assert done.exit_code == 2

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from conceptstats.errors import ParameterError, TableError
 from conceptstats.eval.tiny_models import write_tiny_model as write_for_eval
+from conceptstats.eval.vqa.lmm import load_lmm
+from conceptstats.synth.detectors import load_detector
 from conceptstats.synth.portraits import choose_portraits
 from conceptstats.synth.questions import make_questions
 from conceptstats.synth.tiny_models import write_tiny_model
@@ -62,9 +65,26 @@ def test_questions_need_two_accessories() -> None:
         make_questions([], {"p": {"key": "otter", "accessory": "hat"}})
 
 
+def test_a_small_llava_says_one_word(tmp_path: Path) -> None:
+    """Yes or no, however many it may say."""
+    lmm = load_lmm(write_for_eval("llava", tmp_path / "m"), device="cpu")
+    pictures = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue", "white")]
+    texts = [lmm.render(f"Is there a hat {place}?") for place in ("here", "there", "above")]
+    found = lmm.answer(lmm.encode(texts, pictures), 128)
+    assert set(found.texts) <= {"yes", "no"}
+    assert found.is_cut == [False] * 3
+
+
+def test_a_small_detector_reads_long_names(tmp_path: Path) -> None:
+    """Though it has a token a letter; a real one has one a word, or two."""
+    detector = load_detector(write_tiny_model("owlv2", tmp_path / "m"), device="cpu")
+    assert detector.problem("pickup truck") is None
+    assert detector.problem("Chesapeake Bay Retriever and a typewriter keyboard") is None
+
+
 def test_small_models_refuse_what_they_have_no_use_for(tmp_path: Path) -> None:
     """Probes are for the writer alone, which needs them; words are for LLaVA."""
-    with pytest.raises(ParameterError, match="writer needs probes"):
+    with pytest.raises(ParameterError, match=r"writer needs probes to learn\. Hint: --probes PRO"):
         write_tiny_model("writer", tmp_path / "m")
     with pytest.raises(ParameterError, match="flux takes no probes"):
         write_tiny_model("flux", tmp_path / "m", probes=tmp_path / "probes.parquet")

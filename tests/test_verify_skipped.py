@@ -14,8 +14,10 @@ from tiny_detectors import WORDS, save_owlv2
 from conceptstats.cli import cli
 from conceptstats.concat import concat
 from conceptstats.errors import OutputExistsError, SourceError
+from conceptstats.progress import Silent
 from conceptstats.shards import Shard
 from conceptstats.synth import looking
+from conceptstats.synth.detectors import Detector
 from conceptstats.synth.verify import set_threshold, verify_images
 from conceptstats.table_files import load_table
 from conceptstats.tables import IMAGES
@@ -54,13 +56,40 @@ def damaged(tmp_path: Path) -> tuple[Path, Path]:
     return inputs
 
 
-def test_a_picture_that_cannot_be_looked_at_stops_the_run(
-    owlv2: Path, damaged: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_a_picture_that_cannot_be_looked_at_stops_the_run(owlv2: Path, tmp_path: Path) -> None:
     """The error names the picture and the reason."""
-    images, probes = damaged
+    images, probes = write_pictures(tmp_path, BAD_ROWS[:2])
     with pytest.raises(SourceError, match=r"gone cannot be verified: .*No such file"):
         verify_images(images, tmp_path / "v.parquet", probes=probes, model=owlv2)
+
+
+def test_what_cannot_be_asked_is_told_before_the_first_picture(
+    owlv2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reason once, with its number of pictures; probes that no picture shows do not count."""
+    pairs = [("dog", "hypercalifragilistic"), ("cat", "sofa"), ("sesquipedalianism", "tree"),
+             ("floccinaucinihilipilification", "tree")]  # fmt: skip
+    rows = [{"image_id": f"i{n}", "path": f"{n}.png", "probe_id": f"p{n % 3}"} for n in range(6)]
+    rows += [{"image_id": f"stray{n}", "path": "0.png", "probe_id": f"q{n}"} for n in range(2)]
+    images, probes = write_pictures(tmp_path, rows, pairs)
+    looked: list[object] = []
+    find = Detector.find
+    monkeypatch.setattr(Detector, "find", lambda *got: looked.append(got) or find(*got))
+    told = (r"6 of 8 pictures cannot be verified: .*hypercalifragilistic' has \d+ tokens, and the "
+            rf"model reads {WORDS} \(2\); .*sesquipedalianism' has .* \(2\); there is no probe "
+            r"'q0' \(1\); there is no probe 'q1' \(1\)\.$")  # fmt: skip
+    output = tmp_path / "v.parquet"
+    with pytest.raises(SourceError, match=told.removesuffix("$")) as caught:
+        verify_images(images, output, probes=probes, model=owlv2)
+    assert "floccinaucinihilipilification" not in caught.value.message
+    assert not looked
+    said: list[str] = []
+    monkeypatch.setattr(Silent, "say", lambda _, message: said.append(message))
+    monkeypatch.setattr(looking, "_NAMED", 1)
+    verify_images(images, output, probes=probes, model=owlv2, on_error="skip")
+    assert len(looked) == 2
+    assert said[0].startswith("6 of 8 pictures cannot be verified: ")
+    assert said[0].endswith(r" (2); and 3 more reasons.")
 
 
 def test_a_picture_that_is_skipped_keeps_its_row(

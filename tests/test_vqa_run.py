@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -383,6 +384,22 @@ def invoke(*arguments: object) -> Any:
     done = CliRunner().invoke(cli, line, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def test_what_is_printed_needs_no_key(
+    tmp_path: Path, models: dict[str, Path], images: Path, questions: Path
+) -> None:
+    """Each number stands beside what it counts."""
+    line = [
+        "eval", "vqa", "run", "--questions", questions, "--images", images, "--model",
+        models["llava"], "--max-new-tokens", 2, "-o", tmp_path / "a.parquet", "--quiet",
+    ]  # fmt: skip
+    done = CliRunner().invoke(cli, list(map(str, line)), catch_exceptions=False)
+    facts = dict(re.split("  +", row, maxsplit=1) for row in done.stdout.splitlines())
+    assert facts["answers"] == "20"
+    assert int(facts["cut at the longest answer"]) > 0
+    assert facts["asked again alone, as a choice was close"] == "0"
+    assert not any(name.startswith("n ") for name in facts)
 
 
 def test_from_questions_to_correlation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -254,7 +255,8 @@ def test_a_run_that_is_interrupted_goes_on(tmp_path: Path, many: Path, left: int
     run(many, tmp_path / "p.parquet", model=model, batch_size=7, progress=said)
     assert model.n_batches == 22 - left // 8 * 8
     n = left // 8
-    assert said.said == ([f"going on with an unfinished run: {n} parts are done"] if n else [])
+    done = "1 part is done" if n == 1 else f"{n} parts are done"
+    assert said.said == ([f"going on with an unfinished run: {done}"] if n else [])
     for file in ("p.parquet", "p.parquet.run.json"):
         assert (tmp_path / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
     assert not (tmp_path / ".p.parquet.parts").exists()
@@ -269,6 +271,34 @@ def test_other_settings_begin_anew(tmp_path: Path, many: Path) -> None:
     assert said.said == ["an unfinished run is dropped, as these have changed: model, top_k"]
     assert model.n_batches == 22
     assert len(pq.read_table(tmp_path / "p.parquet")["labels"][0]) == 1
+
+
+def test_classes_are_told_by_ids_in_front_of_their_names(tmp_path: Path) -> None:
+    """Three folders of four classes; with other ids an unfinished run, of old targets, is dropped.
+
+    Names go from a to z and ids from z to a, so that no order would tell.
+    """
+    images = write_images(tmp_path / "images", 400)
+    names = sorted(COLOURS)
+    ids = [f"n0000000{4 - number}" for number in range(4)]
+    for identity, name in zip(ids, names, strict=True):
+        (images / name).rename(images / identity)
+    shutil.rmtree(images / ids[0])
+    mapping, output = tmp_path / "mapping.txt", tmp_path / "p.parquet"
+    wrong = "".join(f"{one} {name}\n" for one, name in zip(reversed(ids), names, strict=True))
+    mapping.write_text(wrong, encoding="utf-8")
+    with pytest.raises(Interrupted):
+        run(images, output, model=ColourModel(left=9), classes=mapping)
+    right = "".join(f"{one} {name}, thing\n" for one, name in zip(ids, names, strict=True))
+    mapping.write_text(right, encoding="utf-8")
+    said = Messages()
+    found = run(images, output, model=ColourModel(), classes=mapping, progress=said)
+    assert said.said == ["an unfinished run is dropped, as these have changed: targets"]
+    assert (found.n, found.n_classes) == (300, 4)
+    assert found.accuracy.value > 0.5
+    for row in load_table(output, PREDICTIONS).to_pylist():
+        folder = row["example_id"].split("/")[0]
+        assert row["target"] == names[ids.index(folder)]
 
 
 def test_two_runs_do_not_write_the_same_output(tmp_path: Path, images: Path) -> None:

@@ -128,17 +128,17 @@ class CaptionIndex:
         """Id of the concept that a text means, under the profile of the index.
 
         A surface form that was seen, the name of a concept, or a text that the profile turns into
-        exactly one concept: ``Dogs`` is ``dog``.
+        exactly one concept: ``Dogs`` is ``dog``. Where concepts are phrases, the whole text has to
+        be one: "stop sign" is not ``stop``.
 
         Raises
         ------
         UnknownConceptError
             When the text means no concept of the vocabulary, or several.
         """
-        for form in (text, text.lower()):
-            if (found := self._lookup(form)) is not None:
-                return found
-        meant = self.profile.concepts_of(text)
+        if (found := self._as_form(text)) is not None:
+            return found
+        meant = self.profile.meaning(text)
         if len(set(meant)) == 1 and (found := self._lookup(meant[0])) is not None:
             return found
         raise self._unknown(text, meant)
@@ -149,16 +149,26 @@ class CaptionIndex:
         Where profiles are of words and the whole text is no form, words are looked up one by one:
         outside a sentence, a tagger would not know "polar" in "polar bear" for part of a name.
         """
-        found = self._lookup(text)
-        found = self._lookup(text.lower()) if found is None else found
-        if found is not None:
+        if (found := self._as_form(text)) is not None:
             return [self.concept(found)]
         if self.profile.name in WORD_PROFILES:
             forms = [self._lookup(word) for word in tokenize(text)]
             ids = dict.fromkeys(form for form in forms if form is not None)
             if len(forms) > 1 and None not in forms:
                 return [self.concept(concept_id) for concept_id in ids]
-        return list(dict.fromkeys(self.profile.concepts_of(text)))
+        return list(dict.fromkeys(self.profile.meaning(text)))
+
+    def spellings(self, text: str) -> tuple[str, ...]:
+        """The surface forms that a text may be, the first one first.
+
+        In lower case only where profiles are of words: a list can keep "Turkey" from "turkey".
+        """
+        of_words = self.manifest.profile["name"] in WORD_PROFILES  # without loading the profile
+        return (text, text.lower()) if of_words else (text,)
+
+    def _as_form(self, text: str) -> int | None:
+        found = (self._lookup(form) for form in self.spellings(text))
+        return next((one for one in found if one is not None), None)
 
     def _lookup(self, form: str) -> int | None:
         column = self._forms.column("form")

@@ -57,7 +57,7 @@ def list_files(repository: str, revision: str) -> list[HubFile]:
     from huggingface_hub.hf_api import RepoFile
 
     kind, name = split_repository(repository)
-    _check_reachable()
+    check_reachable()
     with _hub_errors(repository):
         entries = HfApi().list_repo_tree(name, recursive=True, revision=revision, repo_type=kind)
         return [
@@ -100,8 +100,13 @@ def download_file(
         ) from error
 
 
-def _check_reachable() -> None:
-    """Fail within seconds where there is no network: huggingface_hub tries for half a minute."""
+def check_reachable() -> None:
+    """Fail within seconds where there is no network: huggingface_hub tries for half a minute.
+
+    Raises
+    ------
+    DownloadError
+    """
     from huggingface_hub import constants
 
     try:

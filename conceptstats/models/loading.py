@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,10 +15,16 @@ from typing import Any
 
 import transformers
 
-from conceptstats.errors import ConceptStatsError, ModelError
+from conceptstats.errors import ConceptStatsError, DownloadError, ModelError
+from conceptstats.manifests.hub import check_reachable
 
 from .devices import is_full
 
+_HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
+_UNREACHED = (
+    "there is no folder of that name, it is not in the cache, and the hub cannot be reached."
+)
+_WITHOUT = "without a network: get its files elsewhere, and name their folder"
 _LIBRARIES = ("diffusers", "transformers", "huggingface_hub")
 
 
@@ -31,16 +38,48 @@ def loading(model: str, *, quiet: bool) -> Iterator[list[str]]:
     ------
     ModelError
     """
+    _check_place(model)
+    shown = not quiet and sys.stderr.isatty()
+    with model_errors(model), _bars(shown=shown), quiet_libraries() as messages:
+        yield messages
+
+
+@contextmanager
+def model_errors(model: str) -> Iterator[None]:
+    """Turn what goes wrong with a model, or a library, into errors that help.
+
+    Raises
+    ------
+    ModelError
+    """
     try:
-        with _bars(shown=not quiet and sys.stderr.isatty()), quiet_libraries() as messages:
-            yield messages
+        yield
     except ConceptStatsError:
         raise
     except Exception as error:  # of the libraries, torch, safetensors, the hub, the network
         reason = shorten(" ".join(str(error).split()) or type(error).__name__, 300)
-        if "LocalEntryNotFoundError" in _kinds(error):
-            reason = "it is not in the cache, and the hub cannot be reached."
+        if "LocalEntryNotFoundError" in _kinds(error) and not Path(model).is_dir():
+            reason = _UNREACHED
         raise ModelError(f"{model} cannot be loaded: {reason}", _hint(model, error)) from error
+
+
+def _check_place(model: str) -> None:
+    """Raise where a model can be nowhere, before libraries try for most of a minute."""
+    if Path(model).is_dir():
+        return
+    if Path(model).exists() or not _HUB_NAME.fullmatch(model):
+        raise ModelError(
+            f"{model} cannot be loaded: it is no folder, and no name of the hub.",
+            "a folder with its weights and configs, or ORG/NAME",
+        )
+    hub: Any = import_module("huggingface_hub.constants")
+    is_cached = Path(hub.HF_HUB_CACHE, f"models--{model.replace('/', '--')}").is_dir()
+    if is_cached or hub.HF_HUB_OFFLINE:
+        return
+    try:
+        check_reachable()
+    except DownloadError as error:
+        raise ModelError(f"{model} cannot be loaded: {_UNREACHED}", _WITHOUT) from error
 
 
 def _kinds(error: BaseException | None) -> set[str]:
@@ -66,7 +105,7 @@ def _hint(model: str, error: Exception) -> str:
         return "--revision: a branch, a tag or a commit that the hub has"
     if kinds & {"RepositoryNotFoundError", "HFValidationError"}:
         return "a model is named as on the hub, ORG/NAME, or by its folder"
-    return "without a network: get its files elsewhere, and name their folder"
+    return _WITHOUT
 
 
 @contextmanager

@@ -30,14 +30,14 @@ def describe(recipe: Recipe, plan: Plan, first: str | None = None) -> dict[str, 
             "download": step.needs.download,
             "disk": step.needs.disk,
             "gpu_hours": step.needs.gpu_hours,
-            "first": list(step.needs.first),
+            "first": step.needs.before,
             "how": list(step.needs.how),
         }
         for step in steps
     ]
     given = recipe.given(plan)
     missing = [f"{item.path} is yours to bring: {item.what}" for item in given]
-    before = [f"Before {step.name}: {note}" for step in steps for note in step.needs.first]
+    before = [f"Before {step.name}: {note}" for step in steps for note in step.needs.before]
     how = [f"{step.name}: {note}" for step in steps for note in step.needs.how]
     if any(step.needs.gpu_hours for step in steps):
         how.append(RECKONED)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 from conceptstats.class_names import ENTRY_GROUP, read_classes
 from conceptstats.errors import ParameterError
+from conceptstats.wordnet import how_to_get, load_wordnet
 
 from .reckoning import (
     FLUX,
@@ -21,6 +23,7 @@ from .reckoning import (
     chat_needs,
     detector_needs,
     finetune_needs,
+    interpolate_needs,
     once,
     picture_needs,
     segmenter_needs,
@@ -29,6 +32,7 @@ from .reckoning import (
 from .steps import (
     PRECISIONS,
     Given,
+    Installed,
     Needs,
     Plan,
     Recipe,
@@ -43,6 +47,7 @@ _MODELS = (
     "EVA01-g-14:laion400m_s11b_b41k"
 )
 _ALONE = "a {accessory} in the center of a white background"
+_WORDNET = Installed(f"NLTK with WordNet: {how_to_get('wordnet')}", load_wordnet)
 _TINY_SIDE = 48  # pixels of generated pictures
 
 _CONCEPTS = (
@@ -144,7 +149,7 @@ def _finetune(plan: Plan) -> list[Step]:
     sign = "open_clip_model.safetensors"
     steps += [
         Step("finetune", (*learn, "-o", str(tuned)), tuned, needs, sign=tuned / sign),
-        Step("interpolate", mix, between, sign=between / sign),
+        Step("interpolate", mix, between, interpolate_needs(plan, model[1]), between / sign),
     ]
     judged = {
         "before": model,
@@ -229,6 +234,7 @@ def _concept_steps(plan: Plan) -> list[Step]:
     listed = plan.at("concepts.txt")
     disk = Needs() if plan.tiny else Needs(disk=None)
     ask = ["--classes", classes, "--min-count", plan["min_count"], "--judge", plan["judge"]]
+    judging = chat_needs(plan, plan["judge"], 20_000, 250, 8, "words at most")
     with_words = ["--index", words, "--accessories", accessories, "-o", listed]
     phrases = ["-o", index, "--profile", "concepts", "--concepts", listed]
     return [
@@ -249,7 +255,7 @@ def _concept_steps(plan: Plan) -> list[Step]:
             "accessories",
             line("synth accessories", words, *ask, "-o", accessories),
             accessories,
-            chat_needs(plan, plan["judge"], 20_000, 250, 8, "words at most"),
+            replace(judging, installed=(_WORDNET,)),
         ),
         Step("concepts", line("concepts", classes, *with_words), listed),
         Step(
@@ -387,9 +393,10 @@ def _photos(plan: Plan) -> list[Given]:
         return []
     what = (
         "sign up at https://image-net.org/download, accept the terms (research, not commercial), "
-        "and unpack ILSVRC2012 into one folder a class, named by its WordNet id, name or number "
-        "(the archive of validation has none: its classes are in the development kit); "
-        "--set {}=DIR says where"
+        "and unpack ILSVRC2012 into one folder a class, named by its name, number or WordNet id "
+        "(ids: all 1,000, or --set classes=FILE with an id in front of each name; the archive of "
+        "validation has no folders: its classes are in the development kit); --set {}=DIR says "
+        "where"
     )
     names = [name for name in ("photos", "training_photos") if name in plan.settings]
     return [Given(Path(plan[name]), what.format(name)) for name in names]

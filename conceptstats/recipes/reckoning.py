@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from .steps import ANOTHER, Needs, Plan, Step, gated, operations, writing_hours
+from .steps import ANOTHER, Needs, Plan, Step, billions, gated, operations, writing_hours
 
 LLAMA, FLUX = "meta-llama/Llama-3.1-8B-Instruct", "black-forest-labs/FLUX.1-dev"
 OWL, SAM = "google/owlv2-base-patch16-ensemble", "facebook/sam-vit-huge"
@@ -121,7 +121,7 @@ def zeroshot_needs(plan: Plan, model: str, *, fetched: bool, n: int | None) -> N
     if not fetched:
         return needs
     weights = 4 * size.parameters
-    how = (f"weights: {size.parameters / 1e6:.0f} million parameters x 4 bytes", *needs.how)
+    how = (f"weights: {billions(size.parameters)} parameters x 4 bytes", *needs.how)
     how += (size.note,) if size.note else ()
     return replace(needs, download=weights, disk=weights, how=how, model=model)
 
@@ -140,9 +140,20 @@ def finetune_needs(plan: Plan, model: str, n: int | None) -> Needs:
         return Needs(None, None, None, ("how many photographs there are is not known",))
     weights = 4 * size.parameters
     how = (
-        f"weights: {size.parameters / 1e6:.0f} million parameters x 4 bytes, fetched and written",
+        f"weights: {billions(size.parameters)} parameters x 4 bytes, fetched and written",
         f"{n:,} photographs x {plan['epochs']} epochs x 3 passes of {size.tokens} tokens in bf16; "
         "reading the photographs can take longer",
     )
     hours = operations(size.of_images, size.tokens, 3 * n * plan.number("epochs"))
     return Needs(weights, 2 * weights, hours, how, model=model)
+
+
+def interpolate_needs(plan: Plan, model: str) -> Needs:
+    """Of a model between two of open_clip, which is written as large as they are."""
+    if plan.tiny:
+        return Needs()
+    size = _CLIPS.get(model)
+    if size is None:
+        return replace(ANOTHER, download=0, gpu_hours=0.0)
+    how = (f"weights: {billions(size.parameters)} parameters x 4 bytes, written",)
+    return Needs(disk=4 * size.parameters, how=how)

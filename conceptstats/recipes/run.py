@@ -206,7 +206,7 @@ def run_recipe(
 
     Raises
     ------
-    SourceError
+    SourceError, ProfileError
         When something is missing that no command fetches.
     OutputExistsError
         When outputs are stale and ``overwrite`` is false, or the folder is of another recipe.
@@ -220,6 +220,7 @@ def run_recipe(
             raise SourceError(f"{given.path} is missing.", given.what)
     steps = recipe.steps(plan)
     check_output(recipe, plan)
+    _check_installed(steps, step_states(steps, plan.output, first))
     with output_errors(plan.output):
         plan.output.mkdir(parents=True, exist_ok=True)
         log = (plan.output / "log.txt").open("a", encoding="utf-8")
@@ -259,6 +260,17 @@ def _script(recipe: Recipe, steps: Sequence[Step]) -> str:
         "set -e\n"
     )
     return head + "".join(f"\n# {step.name}\n{step.line}\n" for step in steps)
+
+
+def _check_installed(steps: Sequence[Step], states: Mapping[str, State]) -> None:
+    """Raise where a step that is not done would fail for want of data, hours after the first."""
+    for step in steps:
+        for item in step.needs.installed if states[step.name] != "done" else ():
+            try:
+                item.load()
+            except ConceptStatsError as error:
+                said = f"nothing is run, for the step {step.name} cannot be: {error.message}"
+                raise type(error)(said, error.hint) from error
 
 
 def _check_stale(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 
 from conceptstats.errors import ParameterError
 from conceptstats.manifests.manifest import load_manifest, shipped_names
@@ -59,6 +60,13 @@ def _number(text: str) -> float | None:
     return found if isfinite(found) else None
 
 
+class Installed(NamedTuple):
+    """Something that must be on this machine before a step, such as data of a library."""
+
+    what: str  # and how it is had
+    load: Callable[[], object]  # raises a ConceptStatsError where it is missing
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a step takes; None is unknown.
@@ -74,6 +82,8 @@ class Needs:
         What must be accepted or done before.
     model : str
         Whose weights the download is.
+    installed : tuple of Installed
+        What must be there before the first step is run.
     """
 
     download: int | None = 0
@@ -82,6 +92,12 @@ class Needs:
     how: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
     model: str = ""
+    installed: tuple[Installed, ...] = ()
+
+    @property
+    def before(self) -> list[str]:
+        """All that must be accepted, done or installed before."""
+        return [*(item.what for item in self.installed), *self.first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +268,15 @@ RECKONED = (
     "{fp32:g} in fp32 (about a third of the peak of an A100); for each token that is written all "
     "weights are read besides, at {read:g} TB/s. Loading comes on top."
 ).format(read=READ / 1e12, **{name: value / 1e12 for name, value in SUSTAINED.items()})
+
+
+def billions(parameters: float) -> str:
+    """How many parameters a model has, in words.
+
+    >>> billions(151_277_313), billions(13.4e9)
+    ('0.151 billion', '13.4 billion')
+    """
+    return f"{parameters / 1e9:.3g} billion"
 
 
 def gated(model: str) -> tuple[str, ...]:

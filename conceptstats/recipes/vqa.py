@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from conceptstats.text import load_profile
+from conceptstats.wordnet import how_to_get
+
 from .steps import (
     PRECISIONS,
+    Installed,
     Needs,
     Plan,
     Recipe,
     Setting,
     Step,
+    billions,
     captions_steps,
     fetching,
     line,
@@ -21,6 +26,9 @@ from .steps import (
 _IMAGE_TOKENS = 576  # of LLaVA-1.5, a picture
 _TEXT_TOKENS = 64  # of a prompt and its answer, about
 _WRITTEN = 5  # tokens of an answer, about
+_PAPER = Installed(
+    f"NLTK with its data: {how_to_get('stopwords', 'wordnet')}", lambda: load_profile("paper")
+)
 
 _SHARED = (
     Setting(
@@ -146,8 +154,6 @@ def _chain(
     results = plan.at("results.json")
     ask = ["--questions", questions, "--images", images, "--model", plan["model"]]
     ask += ["--precision", plan["precision"], "--batch-size", plan["batch_size"]]
-    if plan.tiny:
-        ask += ["--max-new-tokens", 1]
     judged = ["--metric", metric, "--questions", questions]
     judged += [part for path in annotations for part in ("--annotations", path)]
     judged += ["--predictions", answers]
@@ -155,6 +161,7 @@ def _chain(
     draws = ["--bins", plan["bins"], "--bootstrap", plan["bootstrap"]]
     draws += ["--permutations", plan["permutations"]]
     kept = ["--profile", plan["profile"], "--max-concepts", plan["max_concepts"]]
+    words = (_PAPER,) if plan["profile"] == "paper" else ()
     page = ["--examples", examples, "--title", f"{metric}: accuracy against PMI"]
     return [
         *fetch,
@@ -162,7 +169,7 @@ def _chain(
             "index",
             line("index build", captions, "-o", index, *kept),
             index,
-            Needs() if plan.tiny else Needs(disk=None),
+            Needs(disk=0 if plan.tiny else None, installed=words),
             sign=index / "index.json",
         ),
         Step("answers", line("eval vqa run", *ask, "-o", answers), answers, _asking(plan, n)),
@@ -207,7 +214,7 @@ def _asking(plan: Plan, n: int) -> Needs:
         disk=weights,
         gpu_hours=hours + writing_hours(weights, _WRITTEN, batches),
         how=(
-            f"weights: {parameters:.3g} parameters x 2 bytes",
+            f"weights: {billions(parameters)} parameters x 2 bytes",
             f"{n:,} questions of {_IMAGE_TOKENS} tokens of the picture and about {_TEXT_TOKENS} of "
             f"text, with answers of about {_WRITTEN}, in {plan['precision']}; what is asked again "
             "comes besides",

@@ -73,6 +73,10 @@ class FormProfile:
         """Concepts of one text, in order, with repeats."""
         return [lemma for form in tokenize(text) if (lemma := self.lemma(form)) is not None]
 
+    def meaning(self, name: str) -> list[str]:
+        """Concepts of the words of a name."""
+        return self.concepts_of(name)
+
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every caption."""
         interner = Interner(room=captions.nbytes // _BYTES_PER_FORM)

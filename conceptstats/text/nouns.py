@@ -45,6 +45,10 @@ class NounProfile:
         """Concepts of one text, in order, with repeats."""
         return [lemma for lemma, _ in self._nouns(self._language(text))]
 
+    def meaning(self, name: str) -> list[str]:
+        """Concepts of the words of a name."""
+        return self.concepts_of(name)
+
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every caption."""
         known: dict[str, int] = {}

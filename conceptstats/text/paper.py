@@ -11,11 +11,9 @@ from unicodedata import unidata_version
 
 from conceptstats.errors import ProfileError
 from conceptstats.text.forms import FormProfile
+from conceptstats.wordnet import INSTALL, how_to_get
 
-_HINT = (
-    'pip install "conceptstats[text]"; python -m nltk.downloader stopwords wordnet '
-    "(or set NLTK_DATA to a folder that has corpora/stopwords and corpora/wordnet)"
-)
+_HINT = how_to_get("stopwords", "wordnet")
 
 
 def paper_profile() -> FormProfile:
@@ -30,7 +28,10 @@ def paper_profile() -> FormProfile:
         from nltk.corpus import stopwords, wordnet
         from nltk.stem import WordNetLemmatizer
     except ModuleNotFoundError as error:
-        raise ProfileError("profile 'paper' needs NLTK, which is not installed.", _HINT) from error
+        raise ProfileError(
+            "profile 'paper' needs NLTK, which is not installed.",
+            f"{INSTALL}; {_HINT}",
+        ) from error
     try:
         stop_words = frozenset(stopwords.words("english"))
         wordnet.ensure_loaded()
@@ -39,7 +40,8 @@ def paper_profile() -> FormProfile:
         wordnet_version = wordnet.get_version()
     except LookupError as error:
         raise ProfileError(
-            "profile 'paper' needs NLTK's stop words and WordNet, which are not installed.", _HINT
+            "profile 'paper' needs NLTK's stop words and WordNet, which are not installed.",
+            _HINT,
         ) from error
     lemmatizer = WordNetLemmatizer()
     return FormProfile(

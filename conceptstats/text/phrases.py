@@ -113,6 +113,11 @@ class PhraseProfile:
         """The concept that a text is a phrase of as a whole, or None."""
         return self._table.get(tuple(self._tokens(text)))
 
+    def meaning(self, name: str) -> list[str]:
+        """The concept that a name is a phrase of as a whole, if any."""
+        concept = self.whole(name)
+        return [] if concept is None else [concept]
+
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every caption."""
         trie = self._built_trie()

@@ -43,4 +43,11 @@ class Profile(Protocol):
         """Concepts of every caption (strings; null and empty ones have none)."""
 
     def concepts_of(self, text: str) -> list[str]:
-        """Concepts of one text, in order, with repeats: what a query means."""
+        """Concepts of one text, in order, with repeats: what a caption holds."""
+
+    def meaning(self, name: str) -> list[str]:
+        """Concepts that a name means, in order, with repeats: what a query asks for.
+
+        Where concepts are phrases, it is one, of which the whole name is a phrase, or none: what
+        stands inside a name means something else ("stop" in "stop sign").
+        """

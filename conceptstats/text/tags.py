@@ -54,6 +54,11 @@ class TagProfile:
         concepts = map(self.concept_of, text.split("\n"))
         return [concept for concept in concepts if concept is not None]
 
+    def meaning(self, name: str) -> list[str]:
+        """The concept of a name as one tag, if any."""
+        concept = self.concept_of(name)
+        return [] if concept is None else [concept]
+
     def extract(self, captions: pa.Array) -> Extracted:
         """Concepts of every row of tags."""
         lines = pc.split_pattern(captions, "\n")

@@ -7,8 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
 from conceptstats.errors import ParameterError
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
@@ -18,11 +16,8 @@ from conceptstats.tables import check_folder, output_errors, replace_folder
 from ..zeroshot.classes import (
     ClassesArgument,
     TemplatesArgument,
-    class_indices,
-    has_wordnet_order,
-    read_classes,
     read_templates,
-    twin_notes,
+    tell_classes,
 )
 from ..zeroshot.image_sources import ImagesArgument, find_images
 from .checkpoints import forget_checkpoints, unfinished
@@ -195,12 +190,9 @@ def _prepare(
 ) -> Task:
     """List photographs and classes, and see that they go together."""
     found = find_images(images, target_key)
-    names = read_classes(classes, found.subfolders)
-    places = np.array(class_indices(found.targets, found.ids, names), np.int64)
-    for note in (*found.notes, *twin_notes(names)):
+    names, places, notes = tell_classes(found, classes)
+    for note in notes:
         progress.say(note)
-    if has_wordnet_order(found.targets, names):
-        progress.say("the targets are WordNet ids: their order is taken for that of the classes")
     return Task(found, names, read_templates(templates), places, None)
 
 

@@ -64,14 +64,14 @@ def count_in_index(
 def _counts_of(index: CaptionIndex, concepts: set[str]) -> dict[str, int | str]:
     """The count of each, or why it is unknown; all at once, for one question each is slow."""
     texts = {concept: concept.replace("_", " ") for concept in concepts}
-    meant = {text: dict.fromkeys(index.profile.concepts_of(text)) for text in texts.values()}
+    meant = {text: dict.fromkeys(index.profile.meaning(text)) for text in texts.values()}
     single = {text: next(iter(found)) for text, found in meant.items() if len(found) == 1}
-    spelt = {form for text in texts.values() for form in (text, text.lower())}
+    spelt = {form for text in texts.values() for form in index.spellings(text)}
     ids = _ids_of(index, spelt | set(single.values()))
     n_captions = numbers(index.vocabulary["n_captions"])
     found: dict[str, int | str] = {}
     for concept, text in texts.items():
-        forms = (text, text.lower(), single.get(text, text))
+        forms = (*index.spellings(text), single.get(text, text))
         place = next((ids[form] for form in forms if form in ids), None)
         if place is not None:
             found[concept] = int(n_captions[place])

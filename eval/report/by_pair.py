@@ -19,6 +19,8 @@ PAIRS = pa.schema(
         pa.field("accessory", pa.string()),
         pa.field("n", pa.int64(), nullable=False),  # examples
         pa.field("accuracy", pa.float64(), nullable=False),  # mean outcome
+        # Mean of outcome times 1 - outcome: 0 where each is right or wrong.
+        pa.field("between", pa.float64(), nullable=False),
         pa.field("predictor", pa.float64(), nullable=False),  # mean; -inf: never seen together
         pa.field("predictor_low", pa.float64()),
         pa.field("predictor_high", pa.float64()),
@@ -55,6 +57,7 @@ def pairs_of(examples: pa.Table, predictor: str) -> pa.Table:
         "key": _cast(table, key, pa.string()),
         "accessory": _cast(table, "accessory", pa.string()),
         "accuracy": table.column("outcome"),
+        "between": pc.multiply(table["outcome"], pc.subtract(1.0, table["outcome"])),
         "predictor": _cast(table, predictor, pa.float64()),
         "predictor_low": _cast(table, f"{predictor}_low", pa.float64()),
         "predictor_high": _cast(table, f"{predictor}_high", pa.float64()),

@@ -26,7 +26,7 @@ class Chart(NamedTuple):
     n_pairs: int
 
 
-def chart_of(pairs: pa.Table, predictor: str, seed: int = 0) -> Chart:
+def chart_of(pairs: pa.Table, predictor: str, seed: int = 0, *, outcome: str = "accuracy") -> Chart:
     """Draw accuracy against the predictor, one dot a pair; of too many, some at random.
 
     Parameters
@@ -36,6 +36,8 @@ def chart_of(pairs: pa.Table, predictor: str, seed: int = 0) -> Chart:
     predictor : str
     seed : int
         Of the choice of pairs.
+    outcome : str
+        As `wording.outcome_name` calls it.
     """
     n_pairs = pairs.num_rows
     if n_pairs > MOST:
@@ -46,11 +48,11 @@ def chart_of(pairs: pa.Table, predictor: str, seed: int = 0) -> Chart:
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     spread = max(high - low, 1e-9)
     aside = low - _BREAK * spread
-    rows = [_row(pair, predictor, aside) for pair in pairs.to_pylist()]
+    rows = [_row(pair, predictor, aside, outcome) for pair in pairs.to_pylist()]
     has_unseen = len(finite) < len(x)
     left = (aside if has_unseen else low) - 0.04 * spread
     domain = [left, high + 0.04 * spread]
-    layers = [_dots(rows, predictor, domain, low)]
+    layers = [_dots(rows, predictor, domain, low, outcome)]
     if has_unseen:
         layers += _fence(low - _BREAK / 2 * spread)
     chart = alt.layer(*layers, data=alt.InlineData(values=rows)).properties(
@@ -64,7 +66,7 @@ def chart_of(pairs: pa.Table, predictor: str, seed: int = 0) -> Chart:
     return Chart(spec, len(rows), n_pairs)
 
 
-def _row(pair: dict[str, Any], predictor: str, aside: float) -> dict[str, Any]:
+def _row(pair: dict[str, Any], predictor: str, aside: float, outcome: str) -> dict[str, Any]:
     value = pair["predictor"]
     is_seen = math.isfinite(value)
     return {
@@ -74,11 +76,17 @@ def _row(pair: dict[str, Any], predictor: str, aside: float) -> dict[str, Any]:
         "key": pair["key"],
         "accessory": pair["accessory"],
         "value": value_text(pair, predictor),
-        "accuracy": f"{number(pair['accuracy'], 1, POINTS)}% of {pair['n']:,}",
+        "accuracy": mean_text(pair, outcome),
         "n_pair": _count(pair["n_pair"]),
         "n_key": _count(pair["n_key"]),
         "n_accessory": _count(pair["n_accessory"]),
     }
+
+
+def mean_text(pair: dict[str, Any], outcome: str) -> str:
+    """Mean outcome of a pair, and of how many examples."""
+    of = "of" if outcome == "accuracy" else "as the mean of"
+    return f"{number(pair['accuracy'], 1, POINTS)}% {of} {pair['n']:,}"
 
 
 def value_text(pair: dict[str, Any], predictor: str) -> str:
@@ -97,11 +105,15 @@ def _count(value: int | None) -> str:
 
 
 def _dots(
-    rows: Sequence[dict[str, Any]], predictor: str, domain: list[float], low: float
+    rows: Sequence[dict[str, Any]],
+    predictor: str,
+    domain: list[float],
+    low: float,
+    outcome: str,
 ) -> alt.Chart:
     name = name_of(predictor)
     shown = {"pair": "pair", "key": "key", "accessory": "accessory", "value": name,
-             "accuracy": "accuracy", "n_pair": "captions with both", "n_key": "captions with key",
+             "accuracy": outcome, "n_pair": "captions with both", "n_key": "captions with key",
              "n_accessory": "captions with accessory"}  # fmt: skip
     missing = {field for field in shown if all(row[field] in (None, "unknown") for row in rows)}
     zoom = alt.selection_interval(name="zoom", bind="scales", zoom="wheel![event.shiftKey]")
@@ -132,8 +144,8 @@ def _dots(
                 tickCount=7,
             ),
             y=alt.Y("y", type="quantitative")
-            .title("accuracy (%)")
-            .scale(domain=[-3, POINTS + 3], nice=False, zero=False),
+            .title(f"{outcome} (%)")
+            .scale(domain=_heights(rows, outcome), nice=False, zero=False),
             color=colour,
             opacity=opacity,
             tooltip=[
@@ -145,6 +157,15 @@ def _dots(
         .add_params(*params)
     )
     return chart
+
+
+def _heights(rows: Sequence[dict[str, Any]], outcome: str) -> list[float]:
+    """Ends of the axis of accuracies: shares of few answers reach from 0 to 1, others need not."""
+    if outcome == "accuracy":
+        return [-3, POINTS + 3]
+    values = [row["y"] for row in rows]
+    margin = 0.04 * max(max(values) - min(values), 1e-9)
+    return [min(values) - margin, max(values) + margin]
 
 
 def _fence(place: float) -> list[alt.Chart]:

@@ -23,7 +23,7 @@ from .figure_parts import (
     moved,
 )
 from .result_kinds import is_comparison
-from .wording import POINTS, axis_title
+from .wording import POINTS, axis_title, outcome_name
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -39,8 +39,7 @@ _LEAST_WIDTH = 0.005  # of the range of the bins, that a bin takes
 class Words(NamedTuple):
     """What the axes and the legend call things."""
 
-    accuracy: str
-    after: str  # between it and its interval: a blank, or a new line
+    accuracy: str  # empty: accuracy or mean outcome, as outcomes are
     predictors: Mapping[str, str]  # titles of some of them
     unseen: str  # label of what was never seen, on the axis
     unseen_too: str  # the same, in the legend
@@ -50,10 +49,9 @@ class Words(NamedTuple):
         return self.predictors.get(predictor) or axis_title(predictor)
 
 
-PICTURES = Words("accuracy", " ", {}, "never seen\ntogether", "never seen together")
+PICTURES = Words("", {}, "never seen\ntogether", "never seen together")
 QUESTIONS = Words(
     "VQA accuracy",
-    "\n",
     {
         "pmi": "mean PMI of question and answer (nats)",
         "pmi_min": "least PMI of question and answer (nats)",
@@ -88,7 +86,7 @@ def draw_accuracy(
         _draw_unseen(figure, axes, counts, one, aside)
     has_unseen = any(one.result.get("unseen") for one in series)
     _finish_predictor(counts, series, (low, high), aside if has_unseen else None, words)
-    _finish_accuracy(axes, series, words, has_pairs=pairs is not None)
+    _finish_accuracy(axes, series, words, pairs)
     _finish_counts(counts, series)
     return handles
 
@@ -218,8 +216,10 @@ def _finish_predictor(
 
 
 def _finish_accuracy(
-    axes: Axes, series: Sequence[Series], words: Words, *, has_pairs: bool
+    axes: Axes, series: Sequence[Series], words: Words, pairs: pa.Table | None
 ) -> None:
+    measure = outcome_name(*(one.result for one in series))
+    name = words.accuracy or measure
     axes.tick_params(labelbottom=False)
     tables = [means_of(one.result) for one in series]
     shown = [y for means in tables for y in (*means.y, *means.low, *means.high)]
@@ -229,11 +229,14 @@ def _finish_accuracy(
     if is_comparison(series[0].result):
         axes.axhline(0, color=GREY, linewidth=0.6, zorder=0.5)
         axes.axvline(0, color=GREY, linewidth=0.6, zorder=0.5)
-        axes.set_ylabel(f"difference of {words.accuracy},\n{level(series)} (points)")
+        axes.set_ylabel(f"difference of {name},\n{level(series)} (points)")
         axes.set_ylim(*limits([*shown, 0.0], (-POINTS, POINTS)))
     else:
-        axes.set_ylabel(f"{words.accuracy},{words.after}{level(series)} (%)")
-        shown += [0.0, POINTS] if has_pairs else []
+        end = " " if name == "accuracy" else "\n"  # longer ones do not fit into one line
+        axes.set_ylabel(f"{name},{end}{level(series)} (%)")
+        if pairs is not None:  # shares of few answers reach from 0 to 1
+            shares = column(pairs, "accuracy") if measure == "mean outcome" else [0.0, 1.0]
+            shown += [share * POINTS for share in shares]
         axes.set_ylim(*limits(shown, (-3.0, POINTS + 3.0)))
 
 

@@ -81,8 +81,8 @@ def draw_figure(
     Parameters
     ----------
     results : mapping
-        By label, as `eval correlate`, `compare`, `frequency`, `long-tail` or `agreement` writes
-        them.
+        By label, as `eval correlate`, `compare` (without --slopes), `frequency`, `long-tail` or
+        `agreement` writes them.
     recipe : str
         accuracy-pmi: accuracy in bins of the predictor (of comparisons: difference of accuracy in
         bins of its difference). vqa-pmi: the same of questions. accuracy-frequency: accuracy in
@@ -282,13 +282,18 @@ def _check_kinds(results: Mapping[str, Mapping[str, Any]], name: str, recipe: Re
         others = [other for other, one in RECIPES.items() if kind in one.takes]
         raise ParameterError(
             f"{label} is of eval {command_of(kind)}, and a figure {name} takes results of eval "
-            f"{' or '.join(recipe.takes)}.",
+            f"{' or '.join(map(_plainly, recipe.takes))}.",
             f"--recipe {' or '.join(others)} draws it" if others else "eval report takes it",
         )
     kinds = {kind_of(result): label for label, result in results.items()}
     if len(kinds) > 1:
         told = " and ".join(f"{label} is of eval {kind}" for kind, label in kinds.items())
         raise ParameterError(f"{told}: they do not go into one figure.")
+
+
+def _plainly(kind: str) -> str:
+    """The command of `eval` that writes results of a kind, and not those of another."""
+    return "compare without --slopes" if kind == "compare" else command_of(kind)
 
 
 def _add_legend(figure: Figure, handles: list[Artist], labels: list[str]) -> None:

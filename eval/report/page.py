@@ -71,6 +71,7 @@ class Main:
     """What stands in a report on results of `eval correlate`."""
 
     label: str  # of the main result
+    outcome: str  # what its means of outcomes are called
     finding: list[str]
     others: list[tuple[str, str]]  # label and effect of the other results
     differences: list[tuple[str, str]]  # label and sentence of comparisons of two worlds or models

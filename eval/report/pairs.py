@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,8 +21,8 @@ from conceptstats.tables import EXAMPLES, IMAGES
 from ..statistics.columns import Floats
 from ..statistics.wilson import wilson
 from .by_pair import column
-from .chart import value_text
-from .wording import POINTS, name_of, number
+from .chart import mean_text, value_text
+from .wording import name_of, number
 
 _N_PAIRS, _N_IMAGES = 6, 4
 _SIDE = 112  # pixels
@@ -54,7 +55,14 @@ class Extremes(NamedTuple):
     n_pairs: int  # of which there are images
 
 
-def extremes(examples: pa.Table, pairs: pa.Table, images: Path, predictor: str) -> Extremes:
+def extremes(
+    examples: pa.Table,
+    pairs: pa.Table,
+    images: Path,
+    predictor: str,
+    *,
+    outcome: str = "accuracy",
+) -> Extremes:
     """Choose the pairs at both ends of accuracy, and read images of them.
 
     The best are those whose 95% Wilson interval of accuracy begins highest, the worst those where
@@ -69,6 +77,8 @@ def extremes(examples: pa.Table, pairs: pa.Table, images: Path, predictor: str) 
     images : Path
         Table of `conceptstats.tables.IMAGES`, whose image_id is an example_id.
     predictor : str
+    outcome : str
+        As `wording.outcome_name` calls it.
 
     Raises
     ------
@@ -89,7 +99,7 @@ def extremes(examples: pa.Table, pairs: pa.Table, images: Path, predictor: str) 
 
     def show(order: Sequence[int]) -> list[PairShown]:
         return [
-            _show(rows[k], predictor, by_pair[rows[k]["pair"]], places, images.parent)
+            _show(rows[k], predictor, outcome, by_pair[rows[k]["pair"]], places, images.parent)
             for k in order[:size]
         ]
 
@@ -111,12 +121,26 @@ def _examples_with_images(
 def _orders(pairs: pa.Table) -> tuple[list[int], list[int]]:
     accuracy, n = column(pairs, "accuracy"), column(pairs, "n")
     above = accuracy - _trend(column(pairs, "predictor"), accuracy, n)
-    low, high = (np.round(end, 9) for end in wilson(accuracy, n))  # or rounding would break ties
+    ends = wilson(accuracy, n * worth(accuracy, n, column(pairs, "between")))
+    low, high = (np.round(end, 9) for end in ends)  # or rounding would break ties
     names = np.array(pairs.column("pair").to_pylist(), dtype=object).astype(str)
     return (
         [int(k) for k in np.lexsort((names, -above, -low))],
         [int(k) for k in np.lexsort((names, above, high))],
     )
+
+
+def worth(accuracy: Floats, n: Floats, between: Floats) -> float:
+    """How many answers, right or wrong, an example is worth: 1 where outcomes are 0 and 1.
+
+    Other outcomes vary less about the mean of their pair: :math:`s^2` instead of m(1 - m), both
+    summed over examples.
+    """
+    most = float(n @ (accuracy * (1 - accuracy)))
+    own = most - float(n @ between)
+    if not most > 0:
+        return 1.0
+    return most / own if own > 0 else math.inf
 
 
 def _trend(x: Floats, accuracy: Floats, n: Floats) -> Floats:
@@ -134,6 +158,7 @@ def _trend(x: Floats, accuracy: Floats, n: Floats) -> Floats:
 def _show(
     pair: dict[str, Any],
     predictor: str,
+    outcome: str,
     examples: Sequence[tuple[str, float]],
     places: Mapping[str, str],
     folder: Path,
@@ -141,11 +166,12 @@ def _show(
     names = [name for name in (pair["key"], pair["accessory"]) if name is not None]
     name = " with ".join(names) if len(names) == 2 else pair["pair"]
     pictures = [
-        _picture(folder / places[example], example, outcome, name)
-        for example, outcome in examples[:_N_IMAGES]
+        _picture(folder / places[example], example, own, name)
+        for example, own in examples[:_N_IMAGES]
     ]
+    mean = mean_text(pair, outcome)
     facts = (
-        f"{number(pair['accuracy'], 1, POINTS)}% of {pair['n']:,} right",
+        f"{mean} right" if outcome == "accuracy" else f"{outcome} {mean}",
         f"{name_of(predictor)} {value_text(pair, predictor)}",
     )
     return PairShown(name, facts, tuple(pictures))

@@ -62,6 +62,18 @@ def inputs_of(record: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, s
                 break
 
 
+def models_of(result: Mapping[str, Any]) -> tuple[str, str]:
+    """What the two models of a comparison are called: A and B, with their files where known."""
+    inputs = result.get("run", {}).get("inputs")
+    paths = [Path(str(path)) for path in inputs] if isinstance(inputs, dict) else []
+    if len(paths) != 2:
+        return "A", "B"
+    names = [path.name for path in paths]
+    if names[0] == names[1]:  # such as before/examples.parquet, after/examples.parquet
+        names = [str(path) for path in paths]
+    return f"A ({names[0]})", f"B ({names[1]})"
+
+
 def examples_behind(result: Mapping[str, Any], path: Path) -> tuple[Path | None, str]:
     """The examples that a result was made of; None, and why, where they are not there any more.
 

@@ -26,7 +26,7 @@ from .records import Made, examples_behind, inputs_of, made, records_behind
 from .result_files import load_results
 from .result_kinds import KINDS, kind_of
 from .tables import bins, by_bins, headline, predictors, shuffles, slopes, terms
-from .wording import name_of
+from .wording import name_of, outcome_name
 from .words import difference, effect, finding, nothing, slope_change
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -130,9 +130,10 @@ def gather(
     if correlated and place is None:
         place, missing = examples_behind(correlated[label], paths[label])
     predictor = correlated[label]["predictor"] if correlated else ""
-    about = f"Accuracy against {name_of(predictor)}" if correlated else "Frequency of concepts"
+    outcome = outcome_name(correlated[label]) if correlated else ""
+    against = f"{outcome.capitalize()} against {name_of(predictor)}"
     content = Content(
-        title=title or about,
+        title=title or (against if correlated else "Frequency of concepts"),
         intro=[part.strip() for part in intro.split("\n\n") if part.strip()],
         main=_main(of) if correlated else None,
         frequencies=[_frequencies(other, found) for other, found in frequencies.items()],
@@ -172,6 +173,7 @@ def _main(of: Mapping[str, Results]) -> Main:
     label, main = next(iter(correlated.items()))
     return Main(
         label=label,
+        outcome=outcome_name(main),
         finding=finding(main),
         others=[(other, effect(found)) for other, found in islice(correlated.items(), 1, None)],
         differences=[
@@ -224,9 +226,10 @@ def _add_pairs(
         content.no_chart = error.message.removesuffix(".")
         content.no_pairs = content.no_pairs or content.no_chart
         return
-    content.chart = chart_of(pairs, predictor)
+    outcome = outcome_name(main)
+    content.chart = chart_of(pairs, predictor, outcome=outcome)
     if images is not None:
-        content.pairs = extremes(table, pairs, images, predictor)
+        content.pairs = extremes(table, pairs, images, predictor, outcome=outcome)
 
 
 def _load_examples(path: Path, result: Mapping[str, Any]) -> pa.Table:
@@ -246,16 +249,17 @@ def _pictures(correlated: Results) -> list[Picture]:
     alike = {label: r for label, r in correlated.items() if r["predictor"] == predictor}
     alike = dict(islice(alike.items(), MOST_RESULTS))
     name, labels = name_of(str(predictor)), ", ".join(alike)
+    outcome = outcome_name(*alike.values()).capitalize()
     left_out = [label for label in correlated if label not in alike]
     note = f" Not in this figure: {', '.join(left_out)}." if left_out else ""
     return [
         _picture(
             alike,
             "accuracy",
-            f"Accuracy against {name}",
+            f"{outcome} against {name}",
             "Points are means of bins with their intervals, lines are least-squares lines of the "
             f"bins, and the strip below shows how many examples a bin has.{note}",
-            f"Accuracy in bins of {name} of {labels}. The table of bins below has the numbers.",
+            f"{outcome} in bins of {name} of {labels}. The table of bins below has the numbers.",
         ),
         _picture(
             alike,
@@ -283,7 +287,7 @@ def _difference_pictures(compared: Results) -> list[Picture]:
             "accuracy",
             f"Difference of two worlds: {label}",
             "Each point is a bin of pairs: how much more the one world has of the predictor, and "
-            "of accuracy.",
+            f"of {outcome_name(result)}.",
             difference(result),
         )
         for label, result in compared.items()

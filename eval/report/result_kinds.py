@@ -22,6 +22,7 @@ from ..statistics.results import (
 from ..statistics.slopes import Means, SlopeChange, Slopes
 from .result_checks import (
     COUNT,
+    FLAG,
     NUMBER,
     OPTIONAL,
     OPTIONAL_TEXT,
@@ -37,11 +38,13 @@ from .result_checks import (
 Result = Mapping[str, Any]
 
 _CORRELATE_HINT = how_made("correlate", "EXAMPLES")
+_GRADED = {"is_graded": False}  # in files of earlier versions, which do not say it
 _TABLES = {"bin_table": Bin, "r_by_bins": BinnedR, "predictors": PredictorRow}
 _COMPARISON = {
     "predictor": TEXT,
     "n_pairs": NUMBER,
     "n_bins": NUMBER,
+    "is_graded": FLAG,
     "permutation_p": OPTIONAL,
     "notes": TEXTS,
 } | dict.fromkeys(estimate_keys("r_delta_binned") + estimate_keys("r_delta_unbinned"), OPTIONAL)
@@ -110,7 +113,7 @@ def check_result(data: object, where: object) -> None:
 
 
 def _check_correlation(data: Result, where: object) -> None:
-    check_keys(data, keys_of(Correlation), where, _CORRELATE_HINT)
+    check_keys({**_GRADED, **data}, keys_of(Correlation), where, _CORRELATE_HINT)
     for name, kind in _TABLES.items():
         _check_table(data.get(name), kind, f"{where}: {name}")
     _check_bins(data, where, _CORRELATE_HINT)
@@ -135,14 +138,14 @@ def _check_bins(data: Result, where: object, hint: str) -> None:
 
 
 def _check_comparison(data: Result, where: object) -> None:
-    check_keys(data, _COMPARISON, where, _CORRELATE_HINT)
+    check_keys({**_GRADED, **data}, _COMPARISON, where, _CORRELATE_HINT)
     check_rows(data.get("bin_table"), _COMPARISON_BIN, f"{where}: bin_table", _CORRELATE_HINT)
     _check_bins(data, where, _CORRELATE_HINT)
 
 
 def _check_slopes(data: Result, where: object) -> None:
     how = how_made("compare --slopes", "AFTER BEFORE")
-    check_keys(data, keys_of(SlopeChange), where, how)
+    check_keys({**_GRADED, **data}, keys_of(SlopeChange), where, how)
     parts = {"outcome": Means, "unseen": Means, "alone": Slopes, "controlled": Slopes}
     for name, kind in parts.items():
         if name != "unseen" or data.get(name) is not None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .wording import POINTS, interval, name_of, number, per_unit
+from .records import models_of
+from .wording import POINTS, interval, name_of, number, outcome_name, per_unit
 
 Result = Mapping[str, Any]
 
@@ -36,6 +37,7 @@ class Table:
 
 def headline(results: Mapping[str, Result]) -> Table:
     """The figures of all results, one column each."""
+    outcome = outcome_name(*results.values())
     rows = [Row("predictor", _each(results, lambda r: Cell(name_of(r["predictor"]))))]
     rows += [
         Row("r over bins", _each(results, _binned)),
@@ -47,8 +49,8 @@ def headline(results: Mapping[str, Result]) -> Table:
         ),
         Row("slope with controls (log-odds)", _each(results, lambda r: _slope(r, "slope"))),
         Row("slope without (log-odds)", _each(results, lambda r: _slope(r, "slope_alone"))),
-        Row("accuracy (%)", _each(results, lambda r: _cell(r, "outcome", 1, POINTS))),
-        Row("accuracy, never seen together (%)", _each(results, _unseen)),
+        Row(f"{outcome} (%)", _each(results, lambda r: _cell(r, "outcome", 1, POINTS))),
+        Row(f"{outcome}, never seen together (%)", _each(results, _unseen)),
         Row("examples", _each(results, _examples)),
         Row("clusters", _each(results, _clusters)),
         Row("p by permutation", _each(results, _permutation)),
@@ -101,6 +103,7 @@ def _of_verified(results: Mapping[str, Result]) -> list[Row]:
         found = [result.get("verified") for result in results.values()]
         return [cell(of_these) if of_these else Cell("not given") for of_these in found]
 
+    outcome = outcome_name(*results.values())
     return [
         Row("key and accessory found: examples", each(_found)),
         Row("found: r over bins", each(lambda v: _cell(v, "r_binned"))),
@@ -110,7 +113,7 @@ def _of_verified(results: Mapping[str, Result]) -> list[Row]:
             each(lambda v: _cell(v, "gap_5pct", 1, POINTS)),
         ),
         Row("found: slope with controls (log-odds)", each(lambda v: _cell(v, "slope"))),
-        Row("found: accuracy (%)", each(lambda v: _cell(v, "outcome", 1, POINTS))),
+        Row(f"found: {outcome} (%)", each(lambda v: _cell(v, "outcome", 1, POINTS))),
     ]
 
 
@@ -156,16 +159,27 @@ def shuffles(results: Mapping[str, Result]) -> Table:
 
 def slopes(results: Mapping[str, Result]) -> Table:
     """Both models of comparisons of slopes: three columns, A, B and their difference, each."""
-    columns = [f"{label}: {end}" for label in results for end in ("A", "B", "A - B")]
+    columns = [
+        f"{label}: {end}"
+        for label, result in results.items()
+        for end in (*models_of(result), "A - B")
+    ]
+    outcome = outcome_name(*results.values())
     rows = [
         Row("predictor", _of_both(results, lambda r, end: Cell(name_of(r["predictor"])))),
-        Row("accuracy (%)", _of_both(results, lambda r, end: _cell(r["outcome"], end, 1, POINTS))),
-        Row("accuracy, never seen together (%)", _of_both(results, _unseen_by)),
+        Row(
+            f"{outcome} (%)", _of_both(results, lambda r, end: _cell(r["outcome"], end, 1, POINTS))
+        ),
+        Row(f"{outcome}, never seen together (%)", _of_both(results, _unseen_by)),
         Row("slope with controls (log-odds)", _of_both(results, _slope_with_controls)),
         Row("slope without (log-odds)", _of_both(results, lambda r, end: _cell(r["alone"], end))),
+        Row("clusters", _of_both(results, lambda r, end: Cell(f"{r['n_classes']:,}", "class"))),
     ]
     levels = sorted({f"{result['level']:.0%}" for result in results.values()})
-    caption = f"Two models on the same examples; in brackets, {' and '.join(levels)} intervals."
+    caption = (
+        f"Two models on the same examples; in brackets, {' and '.join(levels)} intervals. Their "
+        "clusters are classes; where those of a result above are others, so are its intervals."
+    )
     return Table(caption, ["", *columns], rows)
 
 
@@ -202,7 +216,7 @@ def bins(result: Result) -> Table:
         for row in result["bin_table"]
     ]
     name = name_of(result["predictor"])
-    columns = [name, f"mean {name}", "accuracy (%)", "examples", "clusters"]
+    columns = [name, f"mean {name}", f"{outcome_name(result)} (%)", "examples", "clusters"]
     return Table(f"{len(rows)} {result['bins']} bins of {name}.", columns, rows)
 
 

@@ -40,6 +40,12 @@ def per_unit(predictor: str) -> str:
     return _PER_UNIT.get(_NAMES.get(predictor, ("", ""))[1], f"per unit of {predictor}")
 
 
+def outcome_name(*results: Mapping[str, Any]) -> str:
+    """What means of outcomes are called: accuracy only where all are 0 or 1, wrong or right."""
+    # Files of earlier versions do not say it.
+    return "mean outcome" if any(one.get("is_graded") for one in results) else "accuracy"
+
+
 def number(value: float | None, digits: int = 2, scale: float = 1.0) -> str:
     """A number that can be missing."""
     if value is None:

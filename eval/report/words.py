@@ -6,7 +6,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .wording import POINTS, estimate, excludes_zero, interval, name_of, number, per_unit
+from .records import models_of
+from .wording import (
+    POINTS,
+    estimate,
+    excludes_zero,
+    interval,
+    name_of,
+    number,
+    outcome_name,
+    per_unit,
+)
 
 
 def finding(result: Mapping[str, Any]) -> list[str]:
@@ -17,27 +27,39 @@ def finding(result: Mapping[str, Any]) -> list[str]:
 
 def effect(result: Mapping[str, Any]) -> str:
     """One sentence on the effect of the predictor, with the controls where there are any."""
-    name = name_of(result["predictor"])
+    name, outcome = name_of(result["predictor"]), _outcome(result)
     key = "slope" if result["slope"] is not None else "slope_alone"
     if result[key] is None:
-        return f"Whether accuracy goes with {name} cannot be told: no model could be fitted."
+        return f"Whether {outcome} goes with {name} cannot be told: no model could be fitted."
     odds = _odds(result, key)
     held = [name_of(term["name"]) for term in result["model"]["terms"][2:]]
     with_controls = key == "slope" and held
     fixed = f" (held fixed: {', '.join(held)})" if with_controls else " (no control is held fixed)"
     step = f"one {_unit(result['predictor'])} more of {name}"
-    how = f"{step} goes with {odds} times the odds of a right answer{fixed}"
+    how = f"{step} goes with {odds} times the odds of {_likely(result)}{fixed}"
     clear = excludes_zero(result, key)
     if clear is None:
         return f"{how[0].upper()}{how[1:]}; there is no interval, so this may be chance."
     level = f"{result['level']:.0%}"
     if not clear:
         return (
-            f"No effect of {name} on accuracy is shown: {how}, and the {level} interval holds 1. "
+            f"No effect of {name} on {outcome} is shown: {how}, and the {level} interval holds 1. "
             "Effects within the interval are not ruled out."
         )
     verb = "rises" if result[key] > 0 else "falls"
-    return f"Accuracy {verb} with {name}: {how}; the {level} interval excludes 1.{_dissent(result)}"
+    found = f"{outcome} {verb} with {name}: {how}; the {level} interval excludes 1."
+    return f"{found[0].upper()}{found[1:]}{_dissent(result)}"
+
+
+def _outcome(result: Mapping[str, Any]) -> str:
+    """What a mean of outcomes is called in a sentence."""
+    name = outcome_name(result)
+    return f"the {name}" if result.get("is_graded") else name
+
+
+def _likely(result: Mapping[str, Any]) -> str:
+    """What the odds are of."""
+    return "the mean outcome" if result.get("is_graded") else "a right answer"
 
 
 def _unit(predictor: str) -> str:
@@ -77,10 +99,16 @@ def _gap(result: Mapping[str, Any]) -> Iterator[str]:
         sign = {f"gap_{end}": abs(result[f"gap_5pct_{end}"]) for end in ("low", "high")}
         if gap < 0:
             sign = {"gap_low": sign["gap_high"], "gap_high": sign["gap_low"]}
+        points = f"{size} points {interval(sign, 'gap', 1, POINTS)}"
+        if result.get("is_graded"):
+            yield (
+                f"The mean outcome of the top 5% of examples by {name} is {points} "
+                f"{'higher' if gap > 0 else 'lower'} than that of the bottom 5%."
+            )
+            return
         more = "more" if gap > 0 else "less"
         yield (
-            f"The top 5% of examples by {name} are right {size} points "
-            f"{interval(sign, 'gap', 1, POINTS)} {more} often than the bottom 5%."
+            f"The top 5% of examples by {name} are right {points} {more} often than the bottom 5%."
         )
         return
     spread = interval(result, "gap_5pct", 1, POINTS)
@@ -103,11 +131,10 @@ def _correlations(result: Mapping[str, Any]) -> Iterator[str]:
 def _unseen(result: Mapping[str, Any]) -> Iterator[str]:
     unseen = result["unseen"]
     if unseen:
-        yield (
-            f"Of {unseen['n']:,} examples whose pair was never seen together, "
-            f"{number(unseen['accuracy'], 1, POINTS)}% {interval(unseen, 'accuracy', 1, POINTS)} "
-            "are right."
-        )
+        mean = number(unseen["accuracy"], 1, POINTS)
+        share = f"{mean}% {interval(unseen, 'accuracy', 1, POINTS)}".rstrip()
+        found = f"the mean outcome is {share}" if result.get("is_graded") else f"{share} are right"
+        yield f"Of {unseen['n']:,} examples whose pair was never seen together, {found}."
 
 
 def _limits(result: Mapping[str, Any]) -> Iterator[str]:
@@ -139,9 +166,10 @@ def difference(result: Mapping[str, Any]) -> str:
     p = result["permutation_p"]
     tested = "" if p is None else f" p by permutation: {number(p, 3)}."
     return (
-        f"Over {result['n_pairs']:,} pairs that both worlds share, the difference of accuracy goes "
-        f"with the difference of {name} with r = {estimate(result, 'r_delta_unbinned')}, and over "
-        f"{result['n_bins']} bins of them with r = {estimate(result, 'r_delta_binned')}.{tested}"
+        f"Over {result['n_pairs']:,} pairs that both worlds share, the difference of "
+        f"{_outcome(result)} goes with the difference of {name} with "
+        f"r = {estimate(result, 'r_delta_unbinned')}, and over {result['n_bins']} bins of them "
+        f"with r = {estimate(result, 'r_delta_binned')}.{tested}"
     )
 
 
@@ -152,14 +180,15 @@ def slope_change(result: Mapping[str, Any]) -> str:
         slopes = result["alone"]
     name, same = name_of(result["predictor"]), f"Over {result['n']:,} examples that both models saw"
     points = f"{estimate(result['outcome'], 'difference', 1, POINTS)} points"
+    outcome, (a, b) = _outcome(result), models_of(result)
     if slopes["difference"] is None:
-        return f"{same}, accuracy A - B is {points}. Their slopes on {name} cannot be told."
+        return f"{same}, {outcome} {a} - {b} is {points}. Their slopes on {name} cannot be told."
     held = ", ".join(map(name_of, slopes["controls"]))
     fixed = f"held fixed: {held}" if held else "no control is held fixed"
     clear = excludes_zero(slopes, "difference")
     doubt = "" if clear is None or clear else ", an interval that holds 0"
     return (
-        f"{same}, the log-odds of a right answer change by {estimate(slopes, 'a')} in A and by "
-        f"{estimate(slopes, 'b')} in B {per_unit(result['predictor'])} of {name} ({fixed}). A - B "
-        f"is {estimate(slopes, 'difference')}{doubt}, and of accuracy {points}."
+        f"{same}, the log-odds of {_likely(result)} change by {estimate(slopes, 'a')} in {a} and "
+        f"by {estimate(slopes, 'b')} in {b} {per_unit(result['predictor'])} of {name} ({fixed}). "
+        f"A - B is {estimate(slopes, 'difference')}{doubt}, and of {outcome} {points}."
     )

@@ -93,7 +93,7 @@ def _of_model(found: Correlation) -> Iterator[str]:
 def _of_resampling(found: Correlation) -> Iterator[str]:
     if not found.n_bootstrap:
         yield "No bootstrap, so no interval of any r, rank r, gap or auc."
-    elif found.n_clusters < 3:
+    elif found.n_clusters < 3 and found.spearman.low is None:
         yield "With two clusters there is no bootstrap interval."
     elif found.n_bootstrap < MIN_REPLICATES:
         yield (

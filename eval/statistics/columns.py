@@ -54,6 +54,11 @@ class Examples:
     cluster: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether an outcome is neither 0 nor 1, so that their mean is no share of right ones."""
+        return bool(((self.outcome > 0) & (self.outcome < 1)).any())
+
     def codes(self, rows: Flags) -> list[Ints]:
         """Codes of the cluster columns in use over some rows, without gaps; one at least."""
         if not self.cluster:
@@ -193,7 +198,7 @@ def _coarsest(
     else:
         chosen = max(sizes, key=lambda name: sizes[name])
         why = f"the finest of class, pair and image, none of which has {MIN_CLUSTERS} values"
-    return (chosen,), (f"Clusters: {chosen} ({sizes[chosen]:,}), {why}.",)
+    return (chosen,), (f"Clusters: {chosen} ({sizes[chosen]:,} in all), {why}.",)
 
 
 def _check_clusters(clusters: Mapping[str, Ints], named: tuple[str, ...]) -> None:

@@ -57,6 +57,8 @@ class Comparison:
         The clusters of intervals.
     n_bootstrap, n_permutations, seed : int
     level : float
+    is_graded : bool
+        Whether an outcome is neither 0 nor 1, in one of the two.
     r_delta_binned, r_delta_unbinned : Estimate
         Pearson's r over quantile bins of pairs, and over pairs.
     n_bins : int
@@ -76,6 +78,7 @@ class Comparison:
     n_permutations: int
     seed: int
     level: float
+    is_graded: bool
     r_delta_binned: Estimate
     r_delta_unbinned: Estimate
     n_bins: int
@@ -102,6 +105,7 @@ class _Pairs(NamedTuple):
     x: Floats  # difference of the predictor
     y: Floats  # difference of the mean outcome
     cluster: Ints  # class
+    is_graded: bool
 
 
 def compare(
@@ -167,6 +171,7 @@ def compare(
         n_permutations=n_permutations,
         seed=seed,
         level=level,
+        is_graded=pairs.is_graded,
         r_delta_binned=binned,
         r_delta_unbinned=unbinned,
         n_bins=len(table),
@@ -227,7 +232,8 @@ def _differences(a: pa.Table, b: pa.Table, predictor: str) -> tuple[_Pairs, int,
         x = of_pair[0] - of_pair[1]
     y = sum_by(pair, both[0].outcome - both[1].outcome) / size
     known = np.isfinite(x)
-    pairs = _Pairs(x[known], y[known], codes_of(label[first][known]))
+    is_graded = any(data.is_graded for data in both)
+    pairs = _Pairs(x[known], y[known], codes_of(label[first][known]), is_graded)
     return pairs, int((~known).sum()), int(size[known].sum())
 
 

@@ -71,6 +71,11 @@ class Used:
     cluster: Ints
     sample: Sample
 
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters the finite ones are of."""
+        return len(np.unique(self.cluster[self.finite[self.known]]))
+
 
 def use(data: Examples, name: str) -> Used:
     """Choose the examples for one predictor.
@@ -94,7 +99,8 @@ def use(data: Examples, name: str) -> Used:
     if not varies(outcome):
         raise StatisticsError(
             f"the outcome is {outcome[0]:g} for all {n:,} examples with a finite {name}.",
-            "nothing can go with an outcome that is constant",
+            "nothing can go with an outcome that is constant; instead of right or wrong, eval join "
+            "--outcome probability gives the probability of the target",
         )
     if len(np.unique(data.codes(finite)[0])) < 2:
         raise StatisticsError(

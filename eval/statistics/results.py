@@ -165,12 +165,15 @@ class Correlation:
         Of every interval.
     outcome : Estimate
         Mean over all examples.
+    is_graded : bool
+        Whether an outcome is neither 0 nor 1, so that no mean is a share of right answers.
     clusters : mapping
         Distinct values of each cluster column that there is.
     cluster : tuple of str
         The columns used; empty: examples count as independent.
     n_clusters : int
-        Of the first of them: the units of the bootstrap.
+        Of the first of them, those with examples in use. The bootstrap draws from these and from
+        those of examples never seen together.
     r_binned : Estimate
         Pearson's r of bin means, which counts each bin alike.
     n_bins, n_bins_asked : int
@@ -210,6 +213,7 @@ class Correlation:
     unknown: int
     level: float
     outcome: Estimate
+    is_graded: bool
     clusters: Mapping[str, int]
     cluster: tuple[str, ...]
     n_clusters: int

@@ -38,7 +38,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """Log-odds of a right answer per unit of the predictor (nat, for PMI), in both models."""
+    """Log-odds of the outcome per unit of the predictor (nat, for PMI), in both models."""
 
     controls: tuple[str, ...]  # held fixed
     n: int  # examples
@@ -61,6 +61,8 @@ class SlopeChange:
     n_classes : int
         Of these: the clusters of intervals.
     level : float
+    is_graded : bool
+        Whether an outcome is neither 0 nor 1, in one of the two.
     outcome : Means
         Of all examples.
     unseen : Means or None
@@ -76,6 +78,7 @@ class SlopeChange:
     n_used: int
     n_classes: int
     level: float
+    is_graded: bool
     outcome: Means
     unseen: Means | None
     alone: Slopes
@@ -104,7 +107,8 @@ class SlopeChange:
         facts: dict[str, object] = {
             "examples": f"{self.n:,}, {self.n_unmatched:,} unmatched",
             f"with a finite {self.predictor}": self.n_used,
-            "intervals": f"{self.level:.0%}, of {self.n_classes:,} classes",
+            "clusters": f"{self.n_classes:,} (class)",
+            "intervals": f"{self.level:.0%}, of clusters",
         }
         for name, found in named.items():
             if found is not None:
@@ -187,6 +191,7 @@ def compare_slopes(
         n_used=int(finite.sum()),
         n_classes=len(np.unique(both.classes[finite])),
         level=level,
+        is_graded=any(one.is_graded for one in both[:2]),
         outcome=_means(both, np.ones_like(finite), level),
         unseen=_means(both, never, level) if never.any() else None,
         alone=alone,

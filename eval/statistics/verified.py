@@ -81,7 +81,7 @@ def of_verified(
         n_missed=n_missed,
         n_not_looked_at=n - n_found - n_missed,
         n_used=int(used.finite.sum()),
-        n_clusters=used.sample.n_clusters,
+        n_clusters=used.n_clusters,
         outcome=mean_estimate(kept.outcome, all_clusters, settings.level),
         r_binned=figures.r_binned,
         n_bins=_bins(used, settings),

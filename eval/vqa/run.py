@@ -69,6 +69,21 @@ class RunSummary:
             "skipped": [list(pair) for pair in self.skipped],
         }
 
+    def facts(self) -> dict[str, object]:
+        """The figures under names that people read."""
+        return {
+            "output": self.output,
+            "answers": self.n,
+            "with OCR tokens in the prompt": self.n_with_ocr,
+            "without text": self.n_empty,
+            "cut at the longest answer": self.n_cut,
+            "asked again alone, as a choice was close": self.n_asked_again,
+            "questions skipped": len(self.skipped),
+            "model": self.model,
+            "revision": self.revision,
+            "precision": self.precision,
+        }
+
 
 def answer_questions(
     questions: Path,

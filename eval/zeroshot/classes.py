@@ -5,15 +5,53 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from conceptstats import class_names
 from conceptstats.errors import ParameterError, SourceError
+
+if TYPE_CHECKING:
+    from .image_sources import ImageList
 
 ClassesArgument = str | Path | Sequence[str] | None
 TemplatesArgument = str | Path | Sequence[str]
 
 _WORDNET_ID = re.compile(r"n\d{8}")
+_LIKE = 0.7  # least likeness of what was perhaps meant, by `difflib`; 1: the same
+
+
+class Told(NamedTuple):
+    """The classes of images."""
+
+    names: tuple[str, ...]
+    places: npt.NDArray[np.int64]  # class of each image
+    notes: tuple[str, ...]  # what the user should know of images and classes
+
+
+def tell_classes(images: ImageList, classes: ClassesArgument) -> Told:
+    """Read the classes, and see which of them each image shows.
+
+    Parameters
+    ----------
+    images : ImageList
+    classes
+        As `read_classes` takes them.
+
+    Raises
+    ------
+    ParameterError, SourceError
+    """
+    known = _read_list(classes, images.subfolders)
+    places = class_indices(images.targets, images.ids, known.names, known.ids)
+    notes = [*images.notes, *twin_notes(known.names)]
+    if not known.ids and _has_wordnet_order(set(images.targets), known.names):
+        notes.append("the targets are WordNet ids: their order is taken for that of the classes")
+    return Told(known.names, np.array(places, np.int64), tuple(notes))
 
 
 def read_classes(classes: ClassesArgument, subfolders: Sequence[str] | None) -> tuple[str, ...]:
@@ -23,6 +61,8 @@ def read_classes(classes: ClassesArgument, subfolders: Sequence[str] | None) -> 
     ----------
     classes : str, Path or sequence of str, optional
         ``"imagenet"``, a file with one name a line, names with commas between them, or the names.
+        WordNet ids may stand in front of the names of a file, as
+        `conceptstats.class_names.read_classes` takes them.
     subfolders : sequence of str, optional
         Of a folder of images: the classes when ``classes`` is None, with blanks for underscores.
 
@@ -30,18 +70,26 @@ def read_classes(classes: ClassesArgument, subfolders: Sequence[str] | None) -> 
     ------
     ParameterError
         When no classes are given or found, there are fewer than two, or a name is empty.
+    ProfileError
+        When a file has WordNet ids alone, and WordNet is not installed.
     """
+    return _read_list(classes, subfolders).names
+
+
+def _read_list(
+    classes: ClassesArgument, subfolders: Sequence[str] | None
+) -> class_names.ClassNames:
     if classes is None:
-        names = _names_of_folders(subfolders)
+        found = class_names.class_names(_names_of_folders(subfolders))
     elif isinstance(classes, str | Path):
-        names = _named_classes(classes)
+        found = _named_classes(classes)
     else:
-        names = [str(name).strip() for name in classes]
-    if "" in names:
-        raise ParameterError(f"class {names.index('')} has an empty name.")
-    if len(names) < 2:
-        raise ParameterError(f"{len(names)} class is given, expected two or more to choose from.")
-    return tuple(names)
+        found = class_names.class_names([str(name).strip() for name in classes])
+    if "" in found.names:
+        raise ParameterError(f"class {found.names.index('')} has an empty name.")
+    if len(found) < 2:
+        raise ParameterError(f"{len(found)} class is given, expected two or more to choose from.")
+    return found
 
 
 def _names_of_folders(subfolders: Sequence[str] | None) -> list[str]:
@@ -53,20 +101,24 @@ def _names_of_folders(subfolders: Sequence[str] | None) -> list[str]:
     if all(_is_index(name) or _WORDNET_ID.fullmatch(name) for name in subfolders):
         raise ParameterError(
             f"the subfolders ({', '.join(subfolders[:3])}, ...) are numbers of classes, no names.",
-            "--classes imagenet, or a file with one name a line",
+            "--classes imagenet, or a file with one name a line, behind its WordNet id where "
+            "folders are ids (n01440764 tench)",
         )
     return [_plain(name) for name in subfolders]
 
 
-def _named_classes(classes: str | Path) -> list[str]:
+def _named_classes(classes: str | Path) -> class_names.ClassNames:
     if classes == "imagenet":
         from open_clip import IMAGENET_CLASSNAMES
 
-        return list(IMAGENET_CLASSNAMES)
+        return class_names.class_names(IMAGENET_CLASSNAMES)
     if _is_file(classes):
-        return _lines(Path(classes))
+        lines = _lines(Path(classes))
+        if any(_WORDNET_ID.fullmatch(re.split(r"[\s,]", line)[0]) for line in lines):
+            return class_names.read_classes(classes)
+        return class_names.class_names(lines)
     if "," in str(classes):
-        return [name.strip() for name in str(classes).split(",")]
+        return class_names.class_names([name.strip() for name in str(classes).split(",")])
     raise ParameterError(
         f"{classes}: no such file, expected the classes.",
         "--classes imagenet, a file with one name a line, or name,name,...",
@@ -137,18 +189,25 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in text.rstrip().splitlines()]
 
 
-def class_indices(targets: Sequence[str], ids: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Class of each target, which is its name, or its index as text.
+def class_indices(
+    targets: Sequence[str],
+    ids: Sequence[str],
+    names: Sequence[str],
+    wordnet_ids: Sequence[str] = (),
+) -> list[int]:
+    """Class of each target, which is its WordNet id, its name, or its index as text.
 
     Underscores stand for blanks. A name goes before an index, so that classes may be called "7".
-    When all targets are WordNet ids, as many as there are classes, their order is that of the
-    classes, as in ImageNet.
+    When no ids of classes are given and all targets are WordNet ids, as many as there are classes,
+    their order is that of the classes, as in ImageNet.
 
     Parameters
     ----------
     targets, ids : sequence of str
         Of the examples.
     names : sequence of str
+        Of the classes.
+    wordnet_ids : sequence of str, optional
         Of the classes.
 
     Raises
@@ -159,26 +218,46 @@ def class_indices(targets: Sequence[str], ids: Sequence[str], names: Sequence[st
     distinct: dict[str, str] = {}  # with the first example of each
     for target, example in zip(targets, ids, strict=True):
         distinct.setdefault(target, example)
-    if has_wordnet_order(targets, names):
+    if not wordnet_ids and _has_wordnet_order(distinct.keys(), names):
         index = {target: number for number, target in enumerate(sorted(distinct))}
     else:
         places = defaultdict(list)
         for number, name in enumerate(names):
             places[_plain(name)].append(number)
-        index = {
-            target: _index_of(target, example, names, places)
-            for target, example in distinct.items()
-        }
+        index = {name: number for number, name in enumerate(wordnet_ids)}
+        left = {target: example for target, example in distinct.items() if target not in index}
+        _refuse_ids([target for target in left if target not in places], distinct, names, index)
+        for target, example in left.items():
+            index[target] = _index_of(target, example, names, places)
     return [index[target] for target in targets]
 
 
-def has_wordnet_order(targets: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether the targets are WordNet ids, each of which stands for the class in its place."""
-    distinct = set(targets)
+def _has_wordnet_order(distinct: Set[str], names: Sequence[str]) -> bool:
+    """Whether targets are WordNet ids, each of which stands for the class in its place."""
     return (
         len(distinct) == len(names)
         and distinct.isdisjoint(names)
         and all(_WORDNET_ID.fullmatch(target) for target in distinct)
+    )
+
+
+def _refuse_ids(
+    unknown: Sequence[str],
+    distinct: Mapping[str, str],
+    names: Sequence[str],
+    known: Mapping[str, int],
+) -> None:
+    """Raise when targets without a class are WordNet ids."""
+    ids = [target for target in unknown if _WORDNET_ID.fullmatch(target)]
+    if not ids:
+        return
+    told = f"{distinct[ids[0]]}: no class is called {ids[0]!r}"
+    if known:
+        raise SourceError(f"{told}, and none of {len(known):,} has this WordNet id.")
+    raise SourceError(
+        f"{told}, and the order of {len(ids):,} WordNet ids does not tell which of {len(names):,} "
+        "classes they are.",
+        "--classes FILE with an id in front of each name (n01440764 tench)",
     )
 
 
@@ -204,9 +283,11 @@ def near(word: str, words: Sequence[str], what: str) -> str | None:
     """A hint: the words that are like one, or some of them; None where there is no word."""
     if not words:
         return None
-    likely = difflib.get_close_matches(word, dict.fromkeys(words), 5, 0.5)
+    spelt = {other.lower(): other for other in words}
+    n = 1 if word.lower() in spelt else 5
+    likely = difflib.get_close_matches(word.lower(), spelt, n, _LIKE)
     if likely:
-        return f"did you mean {' or '.join(likely)}?"
+        return f"did you mean {' or '.join(spelt[other] for other in likely)}?"
     some = list(dict.fromkeys(words))
     return f"{what}: {', '.join(some[:8])}{', ...' if len(some) > 8 else ''}"
 

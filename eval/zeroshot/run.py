@@ -27,11 +27,8 @@ from ..statistics.wilson import share_estimate
 from .classes import (
     ClassesArgument,
     TemplatesArgument,
-    class_indices,
-    has_wordnet_order,
-    read_classes,
     read_templates,
-    twin_notes,
+    tell_classes,
 )
 from .image_sources import ImagesArgument, find_images
 from .judging import JUDGED, SLOTS, OnError, Task, judge_images
@@ -158,6 +155,7 @@ def zeroshot(
         "model": [loaded.name, loaded.pretrained, loaded.fingerprint],
         "settings": settings,
         "classes": list(task.names),
+        "targets": hashlib.sha256(task.targets.tobytes()).hexdigest(),
         "templates": list(task.templates),
         "top_k": top_k,
         "images": task.images.stamp(),
@@ -182,7 +180,9 @@ def zeroshot(
         )
         inputs = _inputs(task, judged, loaded, classes, templates)
         record = run_record("eval zeroshot", arguments, inputs, packages=_PACKAGES)
-        judged = judged.append_column(PLACE, pa.array(rows, pa.int64()))
+        place_of = dict(zip(task.images.ids, rows, strict=True))  # what is skipped ends its block
+        places = [place_of[identity] for identity in judged["example_id"].to_pylist()]
+        judged = judged.append_column(PLACE, pa.array(places, pa.int64()))
         return _finish(judged, task, loaded, output, record, overwrite=overwrite)
 
 
@@ -210,16 +210,13 @@ def _prepare(
 ) -> Task:
     """List images, classes and prompts, and see that they go together."""
     found = find_images(images, target_key)
-    names = read_classes(classes, found.subfolders)
-    targets = class_indices(found.targets, found.ids, names)
-    for note in (*found.notes, *twin_notes(names)):
+    names, targets, notes = tell_classes(found, classes)
+    for note in notes:
         progress.say(note)
-    if has_wordnet_order(found.targets, names):
-        progress.say("the targets are WordNet ids: their order is taken for that of the classes")
     return Task(
         images=found,
         names=names,
-        targets=np.array(targets, np.int64),
+        targets=targets,
         twins=np.unique(np.array(names), return_inverse=True)[1].astype(np.int64),
         templates=read_templates(templates),
         top_k=min(top_k or len(names), len(names)),

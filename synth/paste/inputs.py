@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conceptstats.class_names import ClassNames, class_names, read_classes, read_lines
+from conceptstats.class_names import ClassNames, class_names, read_classes
 from conceptstats.errors import ParameterError
 from conceptstats.index import CaptionIndex
 from conceptstats.pasting import Box
@@ -25,7 +25,6 @@ from .photos import (
     list_photos,
     match_labels,
     read_boxes,
-    wordnet_ids,
 )
 from .saving import Task
 from .strata import Association, Associations, associate
@@ -71,9 +70,7 @@ def read_inputs(
         raise ParameterError(f"share {shard} of {len(listed.photos):,} photographs is empty.")
     labels = [photo.label for photo in listed.photos]
     told_apart = read_classes(classes) if classes else class_names(sorted(set(labels)))
-    file = Path(classes or "")
-    is_text = file.is_file() and file.suffix != ".json"
-    place_of = match_labels(labels, told_apart, wordnet_ids(read_lines(file)) if is_text else ())
+    place_of = match_labels(labels, told_apart)
     found = list_accessories(accessories, keep_partial=keep_partial)
     shown = list(place_of.values())
     associations = associate(index, told_apart, shown, found.cut_outs, min_count=min_count)

@@ -154,29 +154,25 @@ def _of_table(path: Path) -> Photos:
     return Photos(photos, "table", [])
 
 
-def match_labels(
-    labels: Sequence[str], classes: ClassNames, ids: Sequence[str] = ()
-) -> dict[str, int]:
+def match_labels(labels: Sequence[str], classes: ClassNames) -> dict[str, int]:
     """Class of each label, by place; a label that is no class is left out.
 
     A label is the WordNet id of a class, its name, another phrase for it, or its place as a number,
     in this order; names without regard to case, the first class where two have one. Labels that are
-    all WordNet ids, as many as there are classes, are in the classes' order where no ids are given.
+    all WordNet ids, as many as there are classes, are in the classes' order where those have none.
 
     Parameters
     ----------
     labels : sequence of str
     classes : ClassNames
-    ids : sequence of str, optional
-        WordNet ids of the classes.
     """
     distinct = sorted(set(labels))
     are_ids = all(WORDNET_ID.fullmatch(label) for label in distinct)
-    if are_ids and not ids and len(distinct) == len(classes):
+    if are_ids and not classes.ids and len(distinct) == len(classes):
         return {label: at for at, label in enumerate(distinct)}
     known: dict[str, int] = {}
     for names in (
-        [(name, at) for at, name in enumerate(ids)],
+        [(name, at) for at, name in enumerate(classes.ids)],
         [(name, at) for at, name in enumerate(classes.names)],
         [(name, at) for at in range(len(classes)) for name in classes.phrases(at)],
     ):
@@ -189,12 +185,6 @@ def match_labels(
         if at < len(classes) and classes.names[at]:
             found[label] = at
     return found
-
-
-def wordnet_ids(lines: Sequence[str]) -> list[str]:
-    """The WordNet ids that lines begin with; none where one does not."""
-    found = [WORDNET_ID.match(line.strip()) for line in lines if line.strip()]
-    return [match[0] for match in found if match] if all(found) else []
 
 
 def read_boxes(file: str | Path, photos: Sequence[Photo]) -> dict[str, list[Box]]:

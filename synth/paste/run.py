@@ -288,8 +288,8 @@ def _refuse_nothing(images: pa.Table, problems: Sequence[Problem]) -> None:
     hint = "an index that knows the classes, such as one of profile concepts with their synonyms"
     if reasons[0][0] == NOT_LISTED or any(WORDNET_ID.fullmatch(label) for label in labels):
         hint = (
-            f"--classes must tell what {labels[0]} is: by WordNet id (n01440764 tench), name, "
-            "other phrase or number"
+            f"--classes must tell what {labels[0]} is: by its WordNet id in front of the name "
+            "(a file with lines such as n01440764 tench), name, other phrase or number"
         )
     raise SourceError(f"not one of {len(photographs):,} photographs could be edited: {told}.", hint)
 
