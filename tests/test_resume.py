@@ -54,6 +54,7 @@ import os, signal, time
 from itertools import count
 from conceptstats.index import build
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 make_part, calls = build.make_part, count(1)
 def make_or_interrupt(*arguments):
     number = next(calls)
