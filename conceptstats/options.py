@@ -21,6 +21,22 @@ quiet_option = click.option(
     "--quiet", is_flag=True, help="No progress and no messages on standard error."
 )
 
+revision_option = click.option("--revision", help="Of a model on the hub: a branch, tag or commit.")
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="In which the model computes.",
+)
+stored_precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="Of the model; auto: as its weights are stored.",
+)
+
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
 

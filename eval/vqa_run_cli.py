@@ -12,7 +12,9 @@ from conceptstats.options import (
     json_option,
     overwrite_option,
     quiet_option,
+    revision_option,
     shard_option,
+    stored_precision_option,
 )
 from conceptstats.printing import print_facts, print_json
 
@@ -40,7 +42,7 @@ _FILE = click.Path(path_type=Path)
     required=True,
     help="Image-text-to-text model of transformers: id on the hub, or folder.",
 )
-@click.option("--revision", help="Branch, tag or commit on the hub.")
+@revision_option
 @click.option(
     "--prompt",
     help="Template with {question}; \\n is a new line. [default: the question, and below it "
@@ -66,13 +68,7 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="Questions that are asked together, up to 64; close choices are asked again one by one.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="Of the model; auto: as its weights are stored.",
-)
+@stored_precision_option
 @device_option
 @shard_option
 @click.option(

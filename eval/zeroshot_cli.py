@@ -11,6 +11,7 @@ from conceptstats.options import (
     device_option,
     json_option,
     overwrite_option,
+    precision_option,
     quiet_option,
     shard_option,
 )
@@ -53,13 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--top-k", default=5, show_default=True, help="Classes to keep of each image; 0: all."
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Of the model.",
-)
+@precision_option
 @click.option(
     "--compile", "compiled", is_flag=True, help="Let torch compile the image tower, for long runs."
 )

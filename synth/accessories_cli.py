@@ -8,10 +8,15 @@ from typing import Any
 import click
 
 from conceptstats.name_options import Accessories, Classes, key_match_option
-from conceptstats.options import device_option, json_option, overwrite_option, quiet_option
+from conceptstats.options import (
+    device_option,
+    json_option,
+    overwrite_option,
+    quiet_option,
+    revision_option,
+    stored_precision_option,
+)
 from conceptstats.printing import print_facts, print_json
-
-from .prompts_cli import precision_option, revision_option
 
 
 @click.command(
@@ -55,7 +60,7 @@ from .prompts_cli import precision_option, revision_option
 )
 @click.option("--seed", default=0, show_default=True, help="With the word, of an answer.")
 @revision_option
-@precision_option
+@stored_precision_option
 @device_option
 @overwrite_option
 @quiet_option

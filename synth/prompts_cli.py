@@ -14,18 +14,11 @@ from conceptstats.options import (
     json_option,
     overwrite_option,
     quiet_option,
+    revision_option,
     shard_option,
+    stored_precision_option,
 )
 from conceptstats.printing import print_facts, print_json
-
-revision_option = click.option("--revision", help="Of a model on the hub: a branch, tag or commit.")
-precision_option = click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="Of the model; auto: as its weights are stored.",
-)
 
 
 @click.command(
@@ -72,7 +65,7 @@ precision_option = click.option(
 @click.option("--seed", default=0, show_default=True, help="With probe and number, of a prompt.")
 @shard_option
 @revision_option
-@precision_option
+@stored_precision_option
 @device_option
 @overwrite_option
 @quiet_option

@@ -11,7 +11,9 @@ from conceptstats.options import (
     device_option,
     json_option,
     overwrite_option,
+    precision_option,
     quiet_option,
+    revision_option,
     shard_option,
 )
 from conceptstats.printing import print_facts, print_json, print_table
@@ -25,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("pictures", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="Folder.")
 @click.option("--model", required=True, help="SAM, SAM 2, ...: name on the hub, or a folder.")
-@click.option("--revision", help="On the hub: branch, tag or commit.")
+@revision_option
 @click.option(
     "--class-from",
     type=click.Choice(["folder", "name"]),
@@ -37,13 +39,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="What the model has to predict for its own mask, and more.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Of the computation, by torch's autocast.",
-)
+@precision_option
 @device_option
 @shard_option
 @overwrite_option

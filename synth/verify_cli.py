@@ -11,8 +11,10 @@ from conceptstats.options import (
     device_option,
     json_option,
     overwrite_option,
+    precision_option,
     quiet_option,
     refuse_given,
+    revision_option,
     shard_option,
 )
 from conceptstats.printing import print_facts, print_json
@@ -35,7 +37,7 @@ _OF_A_LOOK = ("probes", "revision", "query", "precision", "device", "workers", "
     help="OWLv2, OWL-ViT or Grounding DINO: a name on the hub, or a folder. Without, IMAGES are "
     "verified already, and get another --threshold.",
 )
-@click.option("--revision", help="Of the model on the hub.")
+@revision_option
 @click.option(
     "--threshold",
     type=float,
@@ -46,13 +48,7 @@ _OF_A_LOOK = ("probes", "revision", "query", "precision", "device", "workers", "
     help="How the model is asked, with {} for a thing. [default: a photo of a {} for OWL, a {} for "
     "Grounding DINO]",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="In which the model computes.",
-)
+@precision_option
 @device_option
 @click.option(
     "--workers",

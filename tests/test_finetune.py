@@ -19,6 +19,7 @@ import open_clip
 import pytest
 import torch
 from click.testing import CliRunner
+from messages import Messages
 from PIL import Image
 from safetensors.torch import load_file
 from training_files import (
@@ -27,7 +28,6 @@ from training_files import (
     DROPPING,
     TEXT,
     Interrupted,
-    Messages,
     coloured,
     files_of,
     losses_of,

@@ -12,8 +12,9 @@ import open_clip
 import pyarrow.parquet as pq
 import pytest
 import torch
+from messages import Messages
 from PIL import Image
-from training_files import CAPTIONS, COLOURS, Messages, rows_of_log, tune, write_cut_out, write_task
+from training_files import CAPTIONS, COLOURS, rows_of_log, tune, write_cut_out, write_task
 
 from conceptstats.errors import SourceError
 from conceptstats.eval.finetune.cut_outs import list_cut_outs

@@ -17,6 +17,7 @@ import open_clip
 import pytest
 import torch
 from click.testing import CliRunner
+from messages import Messages
 from PIL import Image
 from safetensors.torch import load_file
 from tiny_clip import write_tiny_clip
@@ -24,7 +25,6 @@ from training_files import (
     COLOURS,
     CONVOLUTIONS,
     Interrupted,
-    Messages,
     files_of,
     losses_of,
     names_in,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from messages import Messages
 
 from conceptstats.errors import ConceptStatsError, OutputError
 from conceptstats.parts import unfinished
@@ -16,17 +17,6 @@ from conceptstats.progress import Silent
 
 SCHEMA = pa.schema([("n", pa.int64())])
 PLAN: dict[str, Any] = {"model": "a", "size": (3, 4)}
-
-
-class Told(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.messages.append(message)
 
 
 def stop_after(output: Path, *numbers: int) -> None:
@@ -44,7 +34,7 @@ def test_a_run_goes_on_with_the_parts_of_the_same_plan(tmp_path: Path) -> None:
     """Parts are in order, an array is made once, and all are gone at the end."""
     output = tmp_path / "out.parquet"
     stop_after(output, 0, 1)
-    told = Told()
+    told = Messages()
     with unfinished(output, dict(PLAN), SCHEMA, told) as parts:
         assert parts.n_done == 2
         parts.write(2, pa.table({"n": [2]}, SCHEMA))
@@ -52,27 +42,27 @@ def test_a_run_goes_on_with_the_parts_of_the_same_plan(tmp_path: Path) -> None:
         for value in (1.0, 2.0):
             array = parts.array("text", lambda value=value: np.full(2, value, np.float32))
             assert array.tolist() == [1.0, 1.0]
-    assert told.messages == ["going on with an unfinished run: 2 parts are done"]
+    assert told.said == ["going on with an unfinished run: 2 parts are done"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_part_is_one(tmp_path: Path) -> None:
     """What is said of it is in the singular."""
     stop_after(tmp_path / "out.parquet", 0)
-    told = Told()
+    told = Messages()
     with unfinished(tmp_path / "out.parquet", dict(PLAN), SCHEMA, told):
         pass
-    assert told.messages == ["going on with an unfinished run: 1 part is done"]
+    assert told.said == ["going on with an unfinished run: 1 part is done"]
 
 
 def test_parts_of_another_plan_are_dropped(tmp_path: Path) -> None:
     """It says what has changed, settings that are gone among them."""
     output = tmp_path / "out.parquet"
     stop_after(output, 0)
-    told = Told()
+    told = Messages()
     with unfinished(output, {"model": "b"}, SCHEMA, told) as parts:
         assert parts.n_done == 0
-    (message,) = told.messages
+    (message,) = told.said
     assert message.endswith("these have changed: model, size")
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from messages import Messages
 from paste_inputs import digests, paste, picture, problems, write_inputs
 from PIL import Image
 
 from conceptstats.concat import concat
 from conceptstats.errors import ConceptStatsError, OutputExistsError, ParameterError, SourceError
-from conceptstats.progress import Silent
 from conceptstats.shards import Shard
 from conceptstats.synth.paste import run
 from conceptstats.synth.paste.run import TABLE
@@ -103,17 +103,6 @@ def test_a_run_that_is_killed_goes_on(
     paste(inputs, tmp_path / "whole")
     assert contents(output) == contents(tmp_path / "whole")
     assert [path.name for path in tmp_path.iterdir() if path.name[0] == "."] == []
-
-
-class Messages(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep it."""
-        self.said.append(message)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from messages import Messages
 
 from conceptstats.class_names import ClassNames, class_names
 from conceptstats.concat import concat
 from conceptstats.errors import ConceptStatsError, OutputExistsError, ParameterError, TableError
-from conceptstats.progress import Silent
 from conceptstats.shards import Shard
 from conceptstats.synth.prompts import run as module
 from conceptstats.synth.prompts.checks import PromptCheck
@@ -264,19 +264,15 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     half = Writer("template", None, writer.settings, stops)
     with pytest.raises(Killed):
         write_prompts(probes, tmp_path / "p.parquet", half)
-    said: list[str] = []
-
-    class Heard(Silent):
-        def say(self, message: str) -> None:
-            said.append(message)
+    progress = Messages()
 
     def goes_on(wanted: Sequence[Wanted]) -> list[str]:
         asked.extend(one.item for one in wanted)
         return writer.write(wanted)
 
     rest = Writer("template", None, writer.settings, goes_on)
-    made = write_prompts(probes, tmp_path / "p.parquet", rest, progress=Heard())
-    assert said == ["going on with an unfinished run: 2 parts are done"]
+    made = write_prompts(probes, tmp_path / "p.parquet", rest, progress=progress)
+    assert progress.said == ["going on with an unfinished run: 2 parts are done"]
     assert len(asked) == len(set(asked)) == 12
     assert load_table(made.output, PROMPTS).equals(load_table(whole.output, PROMPTS))
     records = [(tmp_path / f"{name}.parquet.run.json").read_text() for name in ("whole", "p")]

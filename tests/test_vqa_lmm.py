@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from messages import Messages
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_lmm import write_llava, write_qwen
@@ -18,18 +19,6 @@ from vqa_runs import WRITERS, answers_of, make_rows, run, write_pictures
 from conceptstats.errors import ModelError, ParameterError
 from conceptstats.eval.vqa.asking import CLOSE
 from conceptstats.eval.vqa.lmm import Lmm, load_lmm
-from conceptstats.progress import Silent
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 @pytest.fixture(scope="session")

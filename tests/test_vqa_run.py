@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
+from messages import Messages
 from PIL import Image
 from tiny_lmm import write_llava
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -29,21 +30,9 @@ from conceptstats.eval.vqa.image_files import find_images, image_names
 from conceptstats.eval.vqa.lmm import load_lmm
 from conceptstats.eval.vqa.questions import read_questions
 from conceptstats.eval.vqa.run import PROMPT, make_prompts
-from conceptstats.progress import Silent
 from conceptstats.shards import Shard
 from conceptstats.table_files import load_table
 from conceptstats.tables import ANSWERS, QUESTIONS
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
+from messages import Messages
 from PIL import Image
 from tiny_clip import COLOURS, write_images, write_tiny_clip
 
@@ -41,17 +42,6 @@ TEMPLATES = ("a {} picture.", "something {}")
 
 class Interrupted(BaseException):
     """Stands for a signal."""
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 @dataclass

@@ -18,6 +18,7 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import Messages
 from PIL import Image
 from tiny_clip import write_tiny_clip
 
@@ -28,21 +29,9 @@ from conceptstats.eval.models import load_model
 from conceptstats.eval.zeroshot.ranks import top_classes
 from conceptstats.eval.zeroshot.run import zeroshot
 from conceptstats.eval.zeroshot.suite import SUITES, read_suite, zeroshot_suite
-from conceptstats.progress import Silent
 from conceptstats.shards import Shard
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 @pytest.fixture(scope="module")

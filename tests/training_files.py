@@ -19,7 +19,6 @@ from conceptstats import build_index
 from conceptstats.eval.finetune.model_folder import LOG
 from conceptstats.eval.finetune.tune import finetune
 from conceptstats.eval.finetune.tuning import Tuned, Tuning
-from conceptstats.progress import Silent
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 CONVOLUTIONS = {"timm_model_name": "test_byobnet", "timm_pool": "", "timm_proj": "linear",
@@ -100,17 +99,6 @@ QUICK_TUNING = Tuning(epochs=2, batch_size=12, learning_rate=1e-3, warmup=2, che
 
 class Interrupted(BaseException):
     """Stands for a signal."""
-
-
-class Messages(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        """Keep a message."""
-        self.said.append(message)
 
 
 def write_task(folder: Path) -> Path:
