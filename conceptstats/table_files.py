@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,15 @@ from conceptstats.tables import output_errors, writing
 
 ENDINGS = (".parquet", ".csv", ".arrow")  # of tables
 LIST_ENDINGS = (".parquet", ".arrow")  # of tables with lists, which do not go into .csv
+
+
+def fingerprint_files(folder: Path, files: Iterable[Path]) -> str:
+    """SHA-256 of the names, within a folder, and the contents of files, in their order."""
+    digest = hashlib.sha256()
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        digest.update(f"{name}\t{fingerprint(file)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:

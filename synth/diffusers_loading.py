@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ import transformers
 
 from conceptstats.errors import ModelError
 from conceptstats.models.loading import loading, model_errors, quiet_libraries, refuse_wordless
-from conceptstats.table_files import fingerprint
+from conceptstats.table_files import fingerprint_files
 
 _INDEX = "model_index.json"
 _RANDOM = "newly initialized"  # as diffusers and transformers warn of weights that are missing
@@ -80,12 +79,8 @@ def tokenizers(pipeline: Any) -> list[Any]:
 
 def _digest(folder: Path) -> str:
     """SHA-256 of the files that a pipeline is loaded from: its index, and those of components."""
-    digest = hashlib.sha256()
-    for path in sorted([folder / _INDEX, *folder.glob("*/*")]):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            digest.update(f"{name}\t{fingerprint(path)}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
+    found = sorted([folder / _INDEX, *folder.glob("*/*")])
+    return fingerprint_files(folder, filter(Path.is_file, found))
 
 
 def _commit(model: str, revision: str | None) -> str | None:

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from conceptstats.errors import SourceError
 from conceptstats.pasting import OPAQUE, Pixels, object_box
+from conceptstats.pictures import decode_with_alpha
 
 _IMAGES = frozenset(".png .webp .tif .tiff .gif .avif .jpg .jpeg .bmp".split())
 _NUMBER = re.compile(r"[\s_-]*\(?\d+\)?$")
@@ -94,8 +94,7 @@ def read_cut_out(path: str) -> Pixels:
     Exception
         Of any kind, when it cannot be read.
     """
-    with Image.open(path) as image:
-        pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8)
+    pixels = np.asarray(decode_with_alpha(Path(path).read_bytes()), np.uint8)
     alpha = pixels[..., 3]
     if (alpha >= OPAQUE).all():
         raise SourceError("nothing in it is transparent, so it has no outline.")

@@ -16,6 +16,7 @@ from conceptstats.tables import check_folder, output_errors, replace_folder
 from ..zeroshot.classes import (
     ClassesArgument,
     TemplatesArgument,
+    fingerprints_of,
     read_templates,
     tell_classes,
 )
@@ -217,10 +218,7 @@ def _record(
     for identity, place in zip(task.images.ids, task.places.tolist(), strict=True):
         listed.update(f"{identity}\t{task.names[place]}\n".encode())
     inputs = {"images": f"sha256:{listed.hexdigest()}", "weights": model.fingerprint}
-    inputs |= dict(task.images.inputs)
-    for argument in (classes, templates):
-        if isinstance(argument, str | Path) and Path(argument).is_file():
-            inputs[str(argument)] = fingerprint(Path(argument))
+    inputs |= {**dict(task.images.inputs), **fingerprints_of(classes, templates)}
     settings = {
         "images": task.images.name,
         "model": model.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +22,7 @@ from conceptstats.models.devices import (
 )
 from conceptstats.models.loading import loading, refuse_wordless
 from conceptstats.models.weights import refuse_random
-from conceptstats.table_files import fingerprint
+from conceptstats.table_files import fingerprint_files
 
 # Of type Any: its types are not whole.
 transformers: Any = import_module("transformers")
@@ -248,8 +247,5 @@ def _complete(name: str, processor: Any, module: Any, device: torch.device) -> L
 
 def _fingerprint(folder: Path) -> str:
     """SHA-256 of the names and contents of the files in a folder."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and not file.name.startswith("."):
-            digest.update(f"{file.name}\t{fingerprint(file)}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
+    shown = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
+    return fingerprint_files(folder, filter(Path.is_file, shown))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from conceptstats import class_names
 from conceptstats.errors import ParameterError, SourceError
+from conceptstats.table_files import fingerprint
 
 if TYPE_CHECKING:
     from .image_sources import ImageList
@@ -131,6 +132,12 @@ def _is_file(text: str | Path) -> bool:
         return Path(text).is_file()
     except OSError:
         return False
+
+
+def fingerprints_of(classes: ClassesArgument, templates: TemplatesArgument) -> dict[str, str]:
+    """Digests of those that are files, by path."""
+    files = [one for one in (classes, templates) if isinstance(one, str | Path)]
+    return {str(file): fingerprint(Path(file)) for file in files if Path(file).is_file()}
 
 
 def read_templates(templates: TemplatesArgument) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conceptstats.errors import ParameterError, SourceError, TableError
-from conceptstats.table_files import fingerprint, load_table
+from conceptstats.table_files import ENDINGS, fingerprint, load_table
 from conceptstats.tables import IMAGES
 
 from ..json_files import is_unicode
@@ -26,7 +26,6 @@ from .shards import read_shard
 
 ImagesArgument = str | Path | Sequence[str | Path]
 
-_TABLES = (".parquet", ".csv", ".arrow")
 _IMAGES = frozenset("png jpg jpeg jpe jfif webp bmp gif tif tiff ppm pgm pnm jp2 avif".split())
 
 
@@ -110,7 +109,7 @@ def find_images(images: ImagesArgument, target_key: str | None = None) -> ImageL
                 "leave out the key of the target",
             )
         found = _of_folder(Path(files[0]))
-    elif len(files) == 1 and Path(files[0]).suffix in _TABLES:
+    elif len(files) == 1 and Path(files[0]).suffix in ENDINGS:
         found = _of_table(Path(files[0]), target_key or "target")
     else:
         found = _of_shards(name, files, target_key)
@@ -209,7 +208,7 @@ def _other_sources(root: Path) -> str | None:
     """A hint on what else in a folder can be evaluated."""
     tables = [child for child in sorted(root.iterdir()) if child.name.startswith("images.")]
     for table in tables:
-        if table.suffix in _TABLES:
+        if table.suffix in ENDINGS:
             return f"name the table: {table}"
     if any(child.suffix == ".tar" for child in root.iterdir()):
         return f"name the shards: '{root}/*.tar'"

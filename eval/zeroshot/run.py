@@ -19,7 +19,7 @@ from conceptstats.parts import unfinished
 from conceptstats.progress import Progress, Silent
 from conceptstats.runs import run_record
 from conceptstats.shards import PLACE, Shard
-from conceptstats.table_files import LIST_ENDINGS, check_output, fingerprint, save_table
+from conceptstats.table_files import LIST_ENDINGS, check_output, save_table
 from conceptstats.tables import PREDICTIONS, numbers
 
 from ..statistics.results import Estimate
@@ -27,6 +27,7 @@ from ..statistics.wilson import share_estimate
 from .classes import (
     ClassesArgument,
     TemplatesArgument,
+    fingerprints_of,
     read_templates,
     tell_classes,
 )
@@ -283,11 +284,7 @@ def _inputs(
     for row in judged.select(["example_id", "sha256"]).to_pylist():
         digest.update(f"{row['example_id']}\t{row['sha256']}\n".encode())
     inputs = {"images": f"sha256:{digest.hexdigest()}", "weights": model.fingerprint}
-    inputs |= dict(task.images.inputs)
-    for argument in (classes, templates):
-        if isinstance(argument, str | Path) and Path(argument).is_file():
-            inputs[str(argument)] = fingerprint(Path(argument))
-    return inputs
+    return inputs | dict(task.images.inputs) | fingerprints_of(classes, templates)
 
 
 def _finish(
